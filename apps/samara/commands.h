@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace CLI {
+class App;
+}
+
+/// One function a subcommand: adds it to the command line; when it is chosen it runs and sets `exit_code`
+/// (0 done, 1 failed, 2 called wrongly).
+namespace samara::cli {
+
+void add_convert(CLI::App& app, int& exit_code);
+void add_verify(CLI::App& app, int& exit_code);
+void add_mount(CLI::App& app, int& exit_code);
+void add_status(CLI::App& app, int& exit_code);
+
+/// Prints "samara: <message>" to stderr and gives 1; gives 0 for OK.
+int report(const absl::Status& status);
+
+}  // namespace samara::cli

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/byte_range.h"
+#include "base/http/message.h"
+
+namespace samara::http {
+
+struct ClientRequest {
+  std::string method = "GET";
+  std::string url;  ///< http:// or https://
+  Headers headers;
+  std::optional<ByteRange> range;  ///< sent as a Range header; non-empty
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds idle_timeout{30'000};  ///< longest silence, before and within the body
+  bool follow_redirects = false;                   ///< at most 5; Authorization stays with the first host
+  std::string ca_file;                             ///< PEM bundle in place of the system's; empty: the system's
+  std::stop_token stop;                            ///< ends the transfer with Cancelled
+};
+
+struct ResponseHead {
+  int status = 0;
+  Headers headers;
+};
+
+struct Response {
+  ResponseHead head;
+  std::string body;
+};
+
+/// Blocking HTTP client over a pool of kept-alive connections. HTTP proxies are taken from the environment.
+///
+/// Errors: Unavailable (can't connect, connection lost, body shorter than announced), DeadlineExceeded (time-outs),
+/// Cancelled (stop token), InvalidArgument (URL). Any HTTP status is a success here. No message holds a header value.
+/// Threads: any, many at once.
+class Client {
+ public:
+  using OnHead = std::function<absl::Status(const ResponseHead&)>;
+  using OnBody = std::function<absl::Status(std::span<const std::uint8_t>)>;
+
+  Client();
+  ~Client();
+  Client(const Client&) = delete;
+
+  /// Streams: `on_head` once (after redirects), then `on_body` for each piece. An error from either ends the transfer
+  /// and is returned as it is. No automatic decompression.
+  absl::Status stream(const ClientRequest& request, const OnHead& on_head, const OnBody& on_body);
+
+  /// The whole answer; ResourceExhausted when the body is larger than `limit` bytes.
+  absl::StatusOr<Response> get(const ClientRequest& request, std::uint64_t limit = 16u << 20);
+
+ private:
+  class Pool;
+  std::unique_ptr<Pool> pool_;
+};
+
+}  // namespace samara::http

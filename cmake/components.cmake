@@ -1,0 +1,48 @@
+include(GoogleTest)
+
+# samara_tests(NAME SOURCES... LIBS...): one GoogleTest program; every TEST in it is a ctest test.
+# A program that needs root or real daemons gets LABELS so that a sanitizer run can leave it out.
+function(samara_tests name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest_main)
+  if(NOT arg_LABELS)
+    set(arg_LABELS unit)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 120)
+endfunction()
+
+# samara_fuzzer(NAME SOURCES... LIBS... CORPUS dir): a libFuzzer target, built with -DSAMARA_FUZZ=ON (clang).
+function(samara_fuzzer name)
+  if(NOT SAMARA_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(${name} PRIVATE ${arg_LIBS})
+endfunction()
+
+# samara_protos(TARGET PROTO...): a library of the generated messages and gRPC stubs.
+function(samara_protos target)
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}_gen)
+  file(MAKE_DIRECTORY ${out})
+  set(generated)
+  foreach(proto ${ARGN})
+    get_filename_component(stem ${proto} NAME_WE)
+    get_filename_component(dir ${proto} DIRECTORY)
+    get_filename_component(dir ${dir} ABSOLUTE)
+    set(files ${out}/${stem}.pb.cc ${out}/${stem}.pb.h ${out}/${stem}.grpc.pb.cc ${out}/${stem}.grpc.pb.h)
+    add_custom_command(
+      OUTPUT ${files}
+      COMMAND protobuf::protoc -I ${dir} --cpp_out=${out} --grpc_out=${out}
+              --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin> ${dir}/${stem}.proto
+      DEPENDS ${proto} VERBATIM)
+    list(APPEND generated ${files})
+  endforeach()
+  add_library(${target} STATIC ${generated})
+  target_include_directories(${target} SYSTEM PUBLIC ${out})
+  target_compile_options(${target} PRIVATE -w)
+  target_link_libraries(${target} PUBLIC gRPC::grpc++ protobuf::libprotobuf)
+endfunction()

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "cache_index/cache.h"
+#include "peer/chunk_reader.h"
+#include "peer/range_source.h"
+
+namespace samara::peer {
+
+/// The node's ChunkReader: memory, then cache, then the sources in order, one scheduler for all of it.
+///
+/// Scheduling: a fetch waits in the queue of its class; workers always take the most urgent class, and one worker at
+/// least is kept for blocking reads. One chunk is fetched once, whoever asks and however many; asking again with more
+/// urgency moves it up. Neighbouring chunks of one class go in one range request of up to `max_request_bytes`.
+/// Every frame is verified before it is given out or stored; a source whose bytes are wrong is not asked again for
+/// that chunk. Blocking reads are retried with back-off until `read_deadline`.
+/// A full disk means that chunks are given out and not stored.
+/// Threads: any. The destructor cancels what is queued or under way (Cancelled) and joins.
+class ChunkFetcher final : public ChunkReader {
+ public:
+  struct Options {
+    std::size_t workers = 8;
+    std::uint64_t memory_bytes = 64u << 20;       ///< of uncompressed chunks, least recently used out first
+    std::uint64_t max_request_bytes = 4u << 20;
+    std::chrono::milliseconds read_deadline{120'000};
+  };
+  /// Everything is borrowed. `sources` in order of preference.
+  static std::unique_ptr<ChunkFetcher> create(cache_index::Cache& cache, std::vector<RangeSource*> sources,
+                                              Metrics& metrics, Clock& clock, const Options& options);
+  ~ChunkFetcher() override;
+
+  void read(const LayerIndex& layer, std::uint32_t chunk, FetchClass urgency, Done done) override;
+  void prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency) override;
+
+  /// Waits until nothing is queued or under way.
+  void wait_idle();
+  /// How long ago the last blocking read that had to go to a source ended; for starting background work in quiet times.
+  std::chrono::milliseconds since_blocking_fetch() const;
+
+ private:
+  class Impl;
+  explicit ChunkFetcher(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace samara::peer
