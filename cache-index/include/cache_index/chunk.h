@@ -20,6 +20,8 @@ struct Chunk {
 };
 
 inline constexpr std::uint32_t kMaxChunkBytes = 1u << 20;
+/// The longest frame that zstd makes of kMaxChunkBytes (ZSTD_COMPRESSBOUND); an index that claims more is damaged.
+inline constexpr std::uint32_t kMaxFrameBytes = kMaxChunkBytes + (kMaxChunkBytes >> 8);
 /// Files begin at multiples of this in the data stream.
 inline constexpr std::uint64_t kStreamAlignment = 4096;
 

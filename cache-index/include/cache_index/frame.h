@@ -17,6 +17,7 @@ class FrameCompressor {
  public:
   FrameCompressor();
   ~FrameCompressor();
+  /// Empty only when memory ends within zstd.
   std::string compress(std::span<const std::uint8_t> bytes);
 
  private:

@@ -1,0 +1,82 @@
+#include "cache_index/frame.h"
+
+#include <zstd.h>
+
+#include <new>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "cache_index/hasher.h"
+#include "frame_content.h"
+
+namespace samara::cache_index {
+namespace {
+
+struct FreeDecompressor {
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+/// One a thread, made at its first frame: making one costs more than opening a small frame.
+ZSTD_DCtx* thread_decompressor() {
+  thread_local const std::unique_ptr<ZSTD_DCtx, FreeDecompressor> context(ZSTD_createDCtx());
+  return context.get();
+}
+
+absl::Status damaged(const Chunk& chunk, std::string_view what) {
+  return absl::DataLossError(str_cat("chunk ", chunk.digest.to_string(), ": ", what));
+}
+
+}  // namespace
+
+std::uint32_t zstd_version() { return ZSTD_versionNumber(); }
+
+absl::Status decompress_frame(std::span<const std::uint8_t> frame, std::span<std::uint8_t> out) {
+  // The size is asked before anything is decompressed, so a frame can't make us write or allocate more than `out`.
+  if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != out.size()) {
+    return absl::DataLossError("not a frame of the right size");
+  }
+  ZSTD_DCtx* context = thread_decompressor();
+  if (context == nullptr) return absl::ResourceExhaustedError("no memory to decompress");
+  const std::size_t written = ZSTD_decompressDCtx(context, out.data(), out.size(), frame.data(), frame.size());
+  if (ZSTD_isError(written)) return absl::DataLossError(str_cat("corrupt frame: ", ZSTD_getErrorName(written)));
+  if (written != out.size()) return absl::DataLossError("frame holds fewer bytes than it says");
+  return absl::OkStatus();
+}
+
+struct FrameCompressor::Context {
+  Context() : zstd(ZSTD_createCCtx()) {
+    if (zstd == nullptr) throw std::bad_alloc();
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, kZstdLevel);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 1);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 0);
+  }
+  ~Context() { ZSTD_freeCCtx(zstd); }
+  Context(const Context&) = delete;
+
+  ZSTD_CCtx* zstd;
+};
+
+FrameCompressor::FrameCompressor() : context_(std::make_unique<Context>()) {}
+FrameCompressor::~FrameCompressor() = default;
+
+std::string FrameCompressor::compress(std::span<const std::uint8_t> bytes) {
+  std::string frame(ZSTD_compressBound(bytes.size()), '\0');
+  const std::size_t size = ZSTD_compress2(context_->zstd, frame.data(), frame.size(), bytes.data(), bytes.size());
+  frame.resize(ZSTD_isError(size) ? 0 : size);
+  return frame;
+}
+
+absl::StatusOr<std::string> open_frame(const Chunk& chunk, std::span<const std::uint8_t> frame) {
+  if (chunk.stream_size == 0 || chunk.stream_size > kMaxChunkBytes) return damaged(chunk, "impossible size");
+  if (frame.size() != chunk.blob_size) return damaged(chunk, "frame cut short or too long");
+  std::string bytes(chunk.stream_size, '\0');
+  const std::span<std::uint8_t> out(reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size());
+  if (const absl::Status status = decompress_frame(frame, out); !status.ok()) {
+    return annotate(status, str_cat("chunk ", chunk.digest.to_string()));
+  }
+  if (sha256(as_bytes(bytes)) != chunk.digest) return damaged(chunk, "content differs from the digest");
+  return bytes;
+}
+
+}  // namespace samara::cache_index

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+
+namespace samara::cache_index {
+
+/// Level of every zstd frame that this format version writes. Part of the index header: another level gives another
+/// blob for the same tar.
+inline constexpr int kZstdLevel = 3;
+/// ZSTD_versionNumber() of the library that compresses here; another release may give other frames.
+std::uint32_t zstd_version();
+
+/// Decompresses the frame into `out`, which it must fill exactly; DataLoss otherwise. No digest is checked.
+/// Threads: any; each keeps a decompression context of its own.
+absl::Status decompress_frame(std::span<const std::uint8_t> frame, std::span<std::uint8_t> out);
+
+}  // namespace samara::cache_index
