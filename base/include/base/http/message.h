@@ -27,7 +27,9 @@ struct Target {
   std::string path;  ///< percent-decoded; always begins with '/'
   std::vector<std::pair<std::string, std::string>> query;
 
+  /// The first value of `key`; empty when absent.
   std::string_view query_value(std::string_view key) const;
+  bool operator==(const Target&) const = default;
 };
 
 /// nullopt for what isn't an origin-form target or has a bad percent escape. Source: RFC 9112 §3.2.1.
