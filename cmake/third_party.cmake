@@ -16,4 +16,5 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)  # a prefix of "zstd" would upset RocksDB's Findzstd
 add_library(PkgConfig::zstd ALIAS PkgConfig::libzstd)
 pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
+pkg_check_modules(libre2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(fuse3 REQUIRED IMPORTED_TARGET fuse3)

@@ -42,6 +42,7 @@ LIBRARIES = {
     "libfuse3": (r"fuse3/|fuse_lowlevel\.h|fuse\.h|fuse_opt\.h", ["fuse-fs"], False),
     "gRPC": (r"grpc|grpcpp/|google/protobuf|[a-z_]+\.(grpc\.)?pb\.h",
              ["seed", "fuse-fs/snapshotter", "apps/samara"], False),
+    "RE2": (r"re2/", ["fuse-fs/snapshotter"], False),
     "CLI11": (r"CLI/", ["apps"], False),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]')
