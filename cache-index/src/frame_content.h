@@ -10,6 +10,8 @@ namespace samara::cache_index {
 /// Level of every zstd frame that this format version writes. Part of the index header: another level gives another
 /// blob for the same tar.
 inline constexpr int kZstdLevel = 3;
+/// Level of the framing, which is small beside the data.
+inline constexpr int kFramingZstdLevel = 3;
 /// ZSTD_versionNumber() of the library that compresses here; another release may give other frames.
 std::uint32_t zstd_version();
 

@@ -21,6 +21,7 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
 
   void run(std::function<void()> task);
+  std::size_t size() const { return threads_.size(); }
 
  private:
   void work();

@@ -33,7 +33,7 @@ struct Dirent {
   std::uint32_t type = 0;  ///< S_IFMT bits of the inode's mode
 };
 
-/// What identifies a converted layer.
+/// What identifies a converted layer, and its measures.
 struct LayerInfo {
   std::uint32_t format_version = 0;
   Digest diff_id;  ///< SHA-256 of the tar
@@ -49,8 +49,10 @@ struct LayerInfo {
 ///
 /// Opening checks header and section bounds and costs no pass over the content; every accessor checks what it
 /// follows, so that an index of any bytes gives errors and never a crash, a hang or a large allocation. Who fetched the
-/// file from elsewhere checks its digest first.
-/// Errors: DataLoss (damaged), NotFound (no such inode or name), Unimplemented (newer format version).
+/// file from elsewhere checks its digest first. The file must not be cut short while it is mapped: the cache only ever
+/// renames complete files into place and unlinks them.
+/// Errors: DataLoss (damaged), NotFound (no such inode, name, entry or chunk), FailedPrecondition (not a directory, not a
+/// symbolic link), Unimplemented (newer format version).
 /// Threads: any; immutable.
 class IndexReader {
  public:
@@ -61,6 +63,10 @@ class IndexReader {
   IndexReader(const IndexReader&) = delete;
 
   const LayerInfo& info() const { return info_; }
+
+  /// Reads everything and compares each section with its checksum in the header: for whoever holds an index without
+  /// knowing its digest.
+  absl::Status check_content() const;
 
   absl::StatusOr<Inode> inode(std::uint32_t number) const;
   /// Binary search in the directory's sorted entries.
@@ -83,6 +89,7 @@ class IndexReader {
  private:
   struct Layout;
   IndexReader();
+  absl::Status load();
   LayerInfo info_;
   std::unique_ptr<Layout> layout_;
 };

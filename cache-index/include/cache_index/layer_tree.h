@@ -17,9 +17,9 @@ struct LayerNode {
   std::uint32_t mtime_nsec = 0;
   std::uint32_t rdev_major = 0, rdev_minor = 0;  ///< of devices; 0:0 of a char device is an overlayfs whiteout
   std::uint64_t data_offset = 0;                 ///< of a regular file: where it begins in the data stream
-  std::string symlink_target;
-  std::map<std::string, std::string> xattrs;
-  std::map<std::string, std::uint32_t> children;  ///< of a directory: name -> node number; sorted bytewise
+  std::string symlink_target{};
+  std::map<std::string, std::string> xattrs{};
+  std::map<std::string, std::uint32_t> children{};  ///< of a directory: name -> node number; sorted bytewise
   bool implied = false;  ///< a directory that the tar never names: made as the parent of something
 };
 

@@ -23,9 +23,10 @@ namespace samara::cache_index {
 ///   auto layer = writer->finish(tree, diff_id, tar_size);
 ///
 /// Deterministic: the same calls give the same bytes, whatever the number of threads and however data is split
-/// between calls. Memory: bounded (chunks in flight: about 2 per worker), plus the tree and the compressed framing.
-/// Errors: ResourceExhausted (disk full) and whatever the disk answers; after an error every call returns it.
-/// Threads: one caller; compresses on `pool`.
+/// between calls. Memory: chunks in flight (about 2 a worker, 24 at most), the chunk table, the compressed framing.
+/// Errors: ResourceExhausted (disk full) and whatever the disk answers; Unimplemented (over 1 TiB of data, or over
+/// 256 MiB of compressed headers); after an error every call returns it.
+/// Threads: one caller, which may itself run on `pool`; compresses on `pool`, and itself where that is busy.
 class LayerWriter {
  public:
   /// Writes `<directory>/blob` and `<directory>/index`; the directory exists and is the caller's.
@@ -35,7 +36,7 @@ class LayerWriter {
   /// Bytes of the tar that aren't file data.
   virtual absl::Status framing(std::span<const std::uint8_t> bytes) = 0;
   /// Starts a file's data at the next multiple of kStreamAlignment; returns that stream offset.
-  /// `size`: the data bytes that will follow, for chunk boundaries around big files.
+  /// `size`: the file's bytes, data and holes, for chunk boundaries around big files.
   virtual absl::StatusOr<std::uint64_t> begin_file(std::uint64_t size) = 0;
   /// Bytes of the current file that are in the tar too.
   virtual absl::Status data(std::span<const std::uint8_t> bytes) = 0;
@@ -47,13 +48,19 @@ class LayerWriter {
     std::uint64_t index_size = 0;
     LayerInfo info;
   };
-  /// Ends blob and index, syncs nothing, then proves the layer: re-derives the tar from what was written and compares
-  /// with `diff_id`. DataLoss when they differ.
+  /// Ends blob and index, syncs nothing, and proves the layer: the tar that framing and frames give back is compared
+  /// with `diff_id` and `tar_size`. DataLoss when they differ. InvalidArgument: `tree` can't be a Linux file system
+  /// (the entry is named), or `diff_id` is no SHA-256.
+  /// The tar is re-derived and hashed while it is written, each frame decompressed again as soon as it is made, so
+  /// little is left to do here. `diff_id` is what others said of the layer, or the caller's own hash of what it read.
   virtual absl::StatusOr<Written> finish(const LayerTree& tree, const Digest& diff_id, std::uint64_t tar_size) = 0;
 };
 
-/// Only the index half: serialises `tree`, the chunk table and the framing. For tests and LayerWriter.
-std::string encode_index(const LayerTree& tree, const LayerInfo& info, std::span<const Chunk> chunks,
+/// Only the index half: serialises `tree`, the chunk table and the framing; inode_count, chunk_count and format_version of
+/// `info` are not read. For tests and LayerWriter.
+/// Errors: InvalidArgument (the tree can't be a Linux file system, or its data lies outside the stream; names the
+/// entry), ResourceExhausted (more than 4 GiB of names).
+absl::StatusOr<std::string> encode_index(const LayerTree& tree, const LayerInfo& info, std::span<const Chunk> chunks,
                          std::span<const std::uint8_t> compressed_framing);
 
 }  // namespace samara::cache_index

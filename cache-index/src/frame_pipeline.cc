@@ -1,0 +1,126 @@
+#include "frame_pipeline.h"
+
+#include <cstring>
+#include <utility>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "cache_index/hasher.h"
+#include "frame_content.h"
+
+namespace samara::cache_index {
+
+struct FramePipeline::Job {
+  enum class State { kQueued, kClaimed, kDone };
+  FramedChunk chunk;          // of whoever claimed the job, then of the owner
+  absl::Status status;        // the same
+  State state = State::kQueued;  // under the workshop's mutex
+};
+
+/// What the threads that work on one pipeline share.
+struct FramePipeline::Workshop {
+  /// Tools for one chunk at a time; kept, because making a compressor costs more than using it.
+  struct Bench {
+    FrameCompressor compressor;
+    std::vector<std::uint8_t> reopened;
+  };
+
+  bool claim(Job& job) {
+    std::lock_guard lock(mutex);
+    if (job.state != Job::State::kQueued) return false;
+    job.state = Job::State::kClaimed;
+    return true;
+  }
+
+  std::unique_ptr<Bench> borrow() {
+    std::lock_guard lock(mutex);
+    if (benches.empty()) return std::make_unique<Bench>();
+    std::unique_ptr<Bench> bench = std::move(benches.back());
+    benches.pop_back();
+    return bench;
+  }
+
+  void done(Job& job, std::unique_ptr<Bench> bench) {
+    {
+      std::lock_guard lock(mutex);
+      benches.push_back(std::move(bench));
+      job.state = Job::State::kDone;
+    }
+    job_done.notify_all();
+  }
+
+  std::function<bool(const Digest&)> known;
+  std::mutex mutex;
+  std::condition_variable job_done;
+  std::vector<std::unique_ptr<Bench>> benches;
+};
+
+namespace {
+
+/// The frame of `bytes`, proved by opening it.
+absl::StatusOr<std::string> make_frame(FrameCompressor& compressor, std::vector<std::uint8_t>& reopened,
+                                       std::span<const std::uint8_t> bytes) {
+  std::string frame = compressor.compress(bytes);
+  reopened.resize(bytes.size());
+  if (!decompress_frame(as_bytes(frame), reopened).ok() ||
+      std::memcmp(reopened.data(), bytes.data(), bytes.size()) != 0) {
+    return absl::InternalError("a chunk's frame doesn't give the chunk back");
+  }
+  return frame;
+}
+
+}  // namespace
+
+FramePipeline::FramePipeline(ThreadPool& pool, std::function<bool(const Digest&)> known)
+    : pool_(pool), shop_(std::make_shared<Workshop>()) {
+  shop_->known = std::move(known);
+}
+
+FramePipeline::~FramePipeline() {
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (shop_->claim(*job)) continue;  // the task will find it claimed
+    std::unique_lock lock(shop_->mutex);
+    shop_->job_done.wait(lock, [&] { return job->state == Job::State::kDone; });
+  }
+}
+
+void FramePipeline::work(Job& job, Workshop& shop) {
+  std::unique_ptr<Workshop::Bench> bench = shop.borrow();
+  FramedChunk& chunk = job.chunk;
+  chunk.digest = sha256(chunk.bytes);
+  if (!shop.known(chunk.digest)) {
+    absl::StatusOr<std::string> frame = make_frame(bench->compressor, bench->reopened, chunk.bytes);
+    job.status = frame.status();
+    if (frame.ok()) chunk.frame = *std::move(frame);
+  }
+  shop.done(job, std::move(bench));
+}
+
+void FramePipeline::submit(std::vector<std::uint8_t> bytes, std::uint64_t repeat) {
+  auto job = std::make_shared<Job>();
+  job->chunk.bytes = std::move(bytes);
+  job->chunk.repeat = repeat;
+  jobs_.push_back(job);
+  pool_.run([job = std::move(job), shop = shop_] {
+    if (shop->claim(*job)) work(*job, *shop);
+  });
+}
+
+bool FramePipeline::ready() const {
+  std::lock_guard lock(shop_->mutex);
+  return !jobs_.empty() && jobs_.front()->state == Job::State::kDone;
+}
+
+absl::StatusOr<FramedChunk> FramePipeline::take() {
+  const std::shared_ptr<Job> job = jobs_.front();
+  jobs_.pop_front();
+  if (shop_->claim(*job)) work(*job, *shop_);
+  {
+    std::unique_lock lock(shop_->mutex);
+    shop_->job_done.wait(lock, [&] { return job->state == Job::State::kDone; });
+  }
+  SAMARA_RETURN_IF_ERROR(job->status);
+  return std::move(job->chunk);
+}
+
+}  // namespace samara::cache_index
