@@ -53,9 +53,9 @@ class ObjectWriter {
 ///   <root>/objects/sha256/ab/…     one file an object or blob, named by digest
 ///   <root>/incoming/               what is being written; emptied at open
 ///
-/// A row is written after its bytes, so that kill -9 at any instant leaves no row that lies. A chunk is verified by
-/// digest before its first use after it was fetched and after each open; one that fails is dropped and reported as
-/// DataLoss, and fetching it again mends it.
+/// A row is written after its bytes, so that kill -9 at any instant leaves no row that lies; open() also drops rows of
+/// files that somebody removed or cut meanwhile. A chunk is verified by digest each time it is read; one that fails is
+/// dropped and reported as DataLoss, and fetching it again mends it.
 /// Threads: any.
 class Cache {
  public:
@@ -71,11 +71,14 @@ class Cache {
 
   // Whole objects.
   virtual bool has_object(const Digest& digest) const = 0;
-  virtual absl::StatusOr<ObjectFile> open_object(const Digest& digest) const = 0;  ///< NotFound unless complete
+  /// NotFound unless complete. Hashes an object that isn't a blob on its first use after open: DataLoss when it was
+  /// altered (now dropped).
+  virtual absl::StatusOr<ObjectFile> open_object(const Digest& digest) const = 0;
   virtual std::string object_path(const Digest& digest) const = 0;
   virtual absl::StatusOr<std::unique_ptr<ObjectWriter>> create_object(const Digest& digest) = 0;
   /// create_object + append + commit.
   virtual absl::Status put_object(const Digest& digest, std::span<const std::uint8_t> bytes) = 0;
+  /// Also forgets the chunks that lie in it. OK when there is none.
   virtual absl::Status remove_object(const Digest& digest) = 0;
 
   // Converted layers.
@@ -89,14 +92,15 @@ class Cache {
 
   // Chunks. `blob` says in which blob's file a frame goes; any blob's copy answers a read.
   virtual bool has_chunk(const Digest& chunk) const = 0;
-  /// Stores a frame that open_frame() has accepted.
+  /// Stores a frame that open_frame() has accepted; nothing to do for a chunk that is here already. `blob` comes from
+  /// an index that may lie: FailedPrecondition when it names a whole object that has other bytes there.
   virtual absl::Status put_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame) = 0;
   /// The chunk's uncompressed, verified bytes. NotFound; DataLoss when what was there was altered (now dropped).
   virtual absl::StatusOr<std::string> read_chunk(const Chunk& chunk) = 0;
-  /// How much of `blob` is present, counted over its index: chunks that any local blob holds count.
+  /// How much of a layer is present, counted over its index: chunks that any local blob holds count.
   struct Presence {
-    std::uint32_t chunks = 0, chunks_total = 0;
-    std::uint64_t bytes = 0, bytes_total = 0;  ///< frame bytes
+    std::uint32_t chunks = 0, chunks_total = 0;  ///< positions of the chunk table
+    std::uint64_t bytes = 0, bytes_total = 0;    ///< frame bytes; a frame that serves several positions counts once
   };
   virtual absl::StatusOr<Presence> presence(const IndexReader& index) const = 0;
 

@@ -15,7 +15,9 @@ namespace samara::cache_index {
 /// Named tables of key -> value on disk (RocksDB column families), with atomic batches across tables.
 ///
 /// What write() acknowledged survives kill -9; with Sync::kYes also a power cut. One process at a time.
-/// Errors: NotFound, ResourceExhausted (disk full), DataLoss (corruption), Unavailable (in use by another process).
+/// A disk that was full and has room again is noticed by the next write(); reads go on meanwhile.
+/// Errors: NotFound, ResourceExhausted (disk full), DataLoss (corruption), Unavailable (in use by another process),
+/// InvalidArgument (no such table).
 /// Threads: any.
 class Store {
  public:
@@ -32,6 +34,9 @@ class Store {
   virtual ~Store() = default;
 
   virtual absl::StatusOr<std::string> get(std::string_view table, std::string_view key) const = 0;
+  /// One answer a key, in their order; nullopt for a key that has no row. Faster than as many get().
+  virtual absl::StatusOr<std::vector<std::optional<std::string>>> multi_get(
+      std::string_view table, const std::vector<std::string>& keys) const = 0;
   virtual absl::Status write(const std::vector<Change>& changes, Sync sync = Sync::kNo) = 0;
   /// Calls `visit` for each row whose key starts with `prefix`, in key order, until it returns false.
   virtual absl::Status scan(std::string_view table, std::string_view prefix,

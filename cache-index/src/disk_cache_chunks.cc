@@ -1,0 +1,158 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "cache_index/frame.h"
+#include "disk_cache.h"
+
+/// Chunks: frames in the sparse files of blobs, and the rows that say where.
+namespace samara::cache_index {
+namespace {
+
+constexpr std::uint64_t kMaxBlobBytes = std::numeric_limits<std::int64_t>::max();  // what an off_t reaches
+
+/// The distinct frames of an index: a chunk that comes again shares the frame of its first time.
+struct Frames {
+  std::vector<std::string> keys;      // of their chunks
+  std::vector<std::uint32_t> sizes;   // in bytes
+  std::vector<std::uint32_t> uses;    // how many positions of the chunk table they serve
+};
+
+absl::StatusOr<Frames> frames_of(const IndexReader& index) {
+  Frames frames;
+  std::unordered_map<std::string, std::size_t> seen;
+  for (std::uint32_t i = 0; i < index.info().chunk_count; ++i) {
+    SAMARA_ASSIGN_OR_RETURN(const Chunk chunk, index.chunk(i));
+    const auto [it, is_new] = seen.try_emplace(chunk.digest.key(), frames.keys.size());
+    if (is_new) {
+      frames.keys.push_back(it->first);
+      frames.sizes.push_back(chunk.blob_size);
+      frames.uses.push_back(0);
+    }
+    ++frames.uses[it->second];
+  }
+  return frames;
+}
+
+absl::Status expect_same(int fd, std::span<const std::uint8_t> frame, std::uint64_t offset, const Digest& blob) {
+  std::vector<std::uint8_t> stored(frame.size());
+  const absl::Status read = pread_all(fd, stored, offset);
+  if (read.ok() && std::equal(stored.begin(), stored.end(), frame.begin())) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      str_cat("the cache has all of ", blob.to_string(), " and other bytes at ", offset, " than this frame"));
+}
+
+}  // namespace
+
+absl::StatusOr<ChunkRow> DiskCache::chunk_row(const Digest& chunk) const {
+  const absl::StatusOr<std::string> row = store_->get(kChunksTable, chunk.key());
+  if (absl::IsNotFound(row.status())) return absl::NotFoundError(str_cat("no chunk ", chunk.brief(), " in the cache"));
+  SAMARA_RETURN_IF_ERROR(row.status());
+  return decode_chunk_row(*row);
+}
+
+bool DiskCache::has_chunk(const Digest& chunk) const { return chunk_row(chunk).ok(); }
+
+absl::Status DiskCache::put_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame) {
+  if (frame.size() != chunk.blob_size || frame.size() > kMaxFrameBytes ||
+      chunk.blob_offset > kMaxBlobBytes - kMaxFrameBytes) {
+    return absl::InvalidArgumentError(str_cat("frame of ", frame.size(), " bytes at ", chunk.blob_offset,
+                                              " for chunk ", chunk.digest.brief()));
+  }
+  if (has_chunk(chunk.digest)) return absl::OkStatus();
+
+  SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, open_blob(blob));
+  const absl::StatusOr<ObjectRow> known = object_row(blob);
+  if (known.ok() && known->complete) {
+    // A whole object is served as it is, so nothing may be written into it; not what a wrong index wants there either.
+    SAMARA_RETURN_IF_ERROR(expect_same(file->get(), frame, chunk.blob_offset, blob));
+  } else {
+    SAMARA_RETURN_IF_ERROR(annotate(pwrite_all(file->get(), frame, chunk.blob_offset),
+                                    str_cat("store chunk ", chunk.digest.brief(), " in ", object_path(blob))));
+  }
+
+  std::vector<Store::Change> changes;
+  if (!known.ok()) {
+    changes.push_back({kObjectsTable, blob.key(), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})});
+  }
+  const ChunkRow row{.blob = blob,
+                     .offset = chunk.blob_offset,
+                     .frame_size = static_cast<std::uint32_t>(frame.size()),
+                     .stream_size = chunk.stream_size};
+  changes.push_back({kChunksTable, chunk.digest.key(), encode(row)});
+  return store_->write(changes);
+}
+
+absl::StatusOr<OpenFiles::File> DiskCache::open_blob(const Digest& blob) {
+  const std::string path = object_path(blob);
+  absl::StatusOr<OpenFiles::File> file = files_.open(blob, path, O_RDWR | O_CREAT);
+  if (!absl::IsNotFound(file.status())) return file;
+  SAMARA_RETURN_IF_ERROR(make_directories(path.substr(0, path.rfind('/'))));  // the first of its directory
+  return files_.open(blob, path, O_RDWR | O_CREAT);
+}
+
+absl::StatusOr<std::string> DiskCache::read_frame(const ChunkRow& row) {
+  SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, files_.open(row.blob, object_path(row.blob), O_RDWR));
+  std::string frame(row.frame_size, '\0');
+  SAMARA_RETURN_IF_ERROR(
+      pread_all(file->get(), {reinterpret_cast<std::uint8_t*>(frame.data()), frame.size()}, row.offset));
+  return frame;
+}
+
+absl::StatusOr<std::string> DiskCache::read_chunk(const Chunk& chunk) {
+  const absl::StatusOr<ChunkRow> row = chunk_row(chunk.digest);
+  if (absl::IsDataLoss(row.status())) {
+    SAMARA_RETURN_IF_ERROR(store_->write({{kChunksTable, chunk.digest.key(), std::nullopt}}));
+  }
+  SAMARA_RETURN_IF_ERROR(row.status());
+  if (row->stream_size != chunk.stream_size) {  // the caller's index lies: the row's bytes had this digest
+    return absl::DataLossError(str_cat("chunk ", chunk.digest.brief(), " has ", row->stream_size,
+                                       " bytes; the index says ", chunk.stream_size));
+  }
+  const absl::StatusOr<std::string> frame = read_frame(*row);
+  if (absl::IsNotFound(frame.status()) || absl::IsOutOfRange(frame.status())) {
+    log::warning("dropped a chunk whose file is gone or cut", {{"chunk", chunk.digest.brief()}, {"blob", row->blob.brief()}});
+    SAMARA_RETURN_IF_ERROR(drop_chunk(chunk.digest, row->blob));
+    return absl::NotFoundError(str_cat("chunk ", chunk.digest.brief(), ": ", frame.status().message()));
+  }
+  SAMARA_RETURN_IF_ERROR(frame.status());
+
+  Chunk stored = chunk;  // another blob's frame of the same bytes may have another size
+  stored.blob_size = row->frame_size;
+  absl::StatusOr<std::string> bytes = open_frame(stored, as_bytes(*frame));
+  if (absl::IsDataLoss(bytes.status())) {
+    log::warning("dropped a chunk that was altered on disk", {{"chunk", chunk.digest.brief()}, {"blob", row->blob.brief()}});
+    SAMARA_RETURN_IF_ERROR(drop_chunk(chunk.digest, row->blob));
+  }
+  return bytes;
+}
+
+absl::Status DiskCache::drop_chunk(const Digest& chunk, const Digest& blob) {
+  std::vector<Store::Change> changes = {{kChunksTable, chunk.key(), std::nullopt}};
+  const absl::StatusOr<ObjectRow> row = object_row(blob);
+  if (row.ok() && row->complete) {
+    changes.push_back({kObjectsTable, blob.key(), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})});
+  }
+  return store_->write(changes);
+}
+
+absl::StatusOr<Cache::Presence> DiskCache::presence(const IndexReader& index) const {
+  SAMARA_ASSIGN_OR_RETURN(const Frames frames, frames_of(index));
+  SAMARA_ASSIGN_OR_RETURN(const auto rows, store_->multi_get(kChunksTable, frames.keys));
+  Presence presence;
+  presence.chunks_total = index.info().chunk_count;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    presence.bytes_total += frames.sizes[i];
+    if (!rows[i].has_value()) continue;
+    presence.bytes += frames.sizes[i];
+    presence.chunks += frames.uses[i];
+  }
+  return presence;
+}
+
+}  // namespace samara::cache_index

@@ -1,0 +1,89 @@
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "disk_cache.h"
+
+/// Converted layers: publishing what LayerWriter wrote, and the records.
+namespace samara::cache_index {
+namespace {
+
+absl::Status check_size(const std::string& path, std::uint64_t expected) {
+  struct stat st;
+  if (::stat(path.c_str(), &st) != 0) return errno_status(errno, str_cat("stat ", path));
+  if (static_cast<std::uint64_t>(st.st_size) == expected) return absl::OkStatus();
+  return absl::DataLossError(str_cat(path, " has ", st.st_size, " bytes; the record says ", expected));
+}
+
+absl::Status add_chunk_rows(const IndexReader& index, const LayerRecord& record, std::vector<Store::Change>& changes) {
+  changes.reserve(changes.size() + index.info().chunk_count);
+  for (std::uint32_t i = 0; i < index.info().chunk_count; ++i) {
+    SAMARA_ASSIGN_OR_RETURN(const Chunk chunk, index.chunk(i));
+    const ChunkRow row{
+        .blob = record.blob, .offset = chunk.blob_offset, .frame_size = chunk.blob_size, .stream_size = chunk.stream_size};
+    changes.push_back({kChunksTable, chunk.digest.key(), encode(row)});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> DiskCache::create_incoming_directory() {
+  const std::string path = incoming_path("layer");
+  SAMARA_RETURN_IF_ERROR(make_directories(path));
+  return path;
+}
+
+absl::Status DiskCache::publish_layer(const std::string& directory, const LayerRecord& record) {
+  const std::string blob = str_cat(directory, "/blob"), index_path = str_cat(directory, "/index");
+  SAMARA_RETURN_IF_ERROR(check_size(blob, record.blob_size));
+  SAMARA_RETURN_IF_ERROR(check_size(index_path, record.index_size));
+  std::vector<Store::Change> changes;
+  {
+    SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<IndexReader> index, IndexReader::open(index_path));
+    if (index->info().blob != record.blob) {
+      return absl::InvalidArgumentError(str_cat("the index of ", record.layer.to_string(), " names another blob"));
+    }
+    SAMARA_RETURN_IF_ERROR(add_chunk_rows(*index, record, changes));
+  }
+  SAMARA_RETURN_IF_ERROR(move_into_place(record.blob, blob));
+  SAMARA_RETURN_IF_ERROR(move_into_place(record.index, index_path));
+  changes.push_back({kObjectsTable, record.blob.key(),
+                     encode(ObjectRow{.kind = ObjectRow::Kind::kBlob, .complete = true, .size = record.blob_size})});
+  changes.push_back({kObjectsTable, record.index.key(),
+                     encode(ObjectRow{.kind = ObjectRow::Kind::kObject, .complete = true, .size = record.index_size})});
+  changes.push_back({kLayersTable, record.layer.key(), encode(record)});
+  SAMARA_RETURN_IF_ERROR(store_->write(changes));
+  std::error_code error;
+  std::filesystem::remove_all(directory, error);
+  if (error) return errno_status(error.value(), str_cat("remove ", directory));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LayerRecord> DiskCache::layer(const Digest& layer) const {
+  const absl::StatusOr<std::string> row = store_->get(kLayersTable, layer.key());
+  if (absl::IsNotFound(row.status())) return absl::NotFoundError(str_cat("no record of layer ", layer.to_string()));
+  SAMARA_RETURN_IF_ERROR(row.status());
+  return decode_layer_record(layer.key(), *row);
+}
+
+absl::Status DiskCache::put_layer(const LayerRecord& record) {
+  return store_->write({{kLayersTable, record.layer.key(), encode(record)}});
+}
+
+absl::StatusOr<std::vector<LayerRecord>> DiskCache::layers() const {
+  std::vector<LayerRecord> records;
+  absl::Status damaged;
+  SAMARA_RETURN_IF_ERROR(store_->scan(kLayersTable, "", [&](std::string_view key, std::string_view row) {
+    absl::StatusOr<LayerRecord> record = decode_layer_record(key, row);
+    if (record.ok()) records.push_back(*std::move(record));
+    else damaged = record.status();
+    return damaged.ok();
+  }));
+  SAMARA_RETURN_IF_ERROR(damaged);
+  return records;
+}
+
+}  // namespace samara::cache_index
