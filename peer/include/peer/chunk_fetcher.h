@@ -17,17 +17,23 @@ namespace samara::peer {
 /// Scheduling: a fetch waits in the queue of its class; workers always take the most urgent class, and one worker at
 /// least is kept for blocking reads. One chunk is fetched once, whoever asks and however many; asking again with more
 /// urgency moves it up. Neighbouring chunks of one class go in one range request of up to `max_request_bytes`.
+/// A blocking read of a chunk that is inside a less urgent request already under way is asked for once more, by
+/// itself, when it hasn't come after `hedge_after`.
 /// Every frame is verified before it is given out or stored; a source whose bytes are wrong is not asked again for
-/// that chunk. Blocking reads are retried with back-off until `read_deadline`.
-/// A full disk means that chunks are given out and not stored.
+/// that chunk. Blocking reads are retried with back-off until `read_deadline`; what fails of the other classes is
+/// dropped and counted.
+/// A full disk means that chunks are given out and not stored, and that background prefetches are dropped.
 /// Threads: any. The destructor cancels what is queued or under way (Cancelled) and joins.
 class ChunkFetcher final : public ChunkReader {
  public:
   struct Options {
-    std::size_t workers = 8;
+    std::size_t workers = 8;                  ///< that fetch; at least 2
     std::uint64_t memory_bytes = 64u << 20;       ///< of uncompressed chunks, least recently used out first
     std::uint64_t max_request_bytes = 4u << 20;
     std::chrono::milliseconds read_deadline{120'000};
+    std::size_t background_workers = 2;       ///< how many of `workers` background prefetches may have at once
+    std::size_t cache_threads = 0;            ///< that read and decompress from the cache; 0: one a CPU, at least 2
+    std::chrono::milliseconds hedge_after{20};
   };
   /// Everything is borrowed. `sources` in order of preference.
   static std::unique_ptr<ChunkFetcher> create(cache_index::Cache& cache, std::vector<RangeSource*> sources,

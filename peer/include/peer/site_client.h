@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,24 +14,27 @@ namespace samara::peer {
 
 /// The node's view of its site: what it knows of a layer, and its objects.
 ///
-/// Several URLs are tried in order, starting with the one that answered last.
+/// Several URLs are tried in order, starting with the one that answered last; a transfer that breaks goes on where it
+/// broke. Every error names the URL, and the HTTP status where there is one.
 /// Threads: any.
 class SiteClient final : public RangeSource {
  public:
-  /// `client` is borrowed. `urls`: "http://host:port".
+  /// `client` is borrowed. `urls`: "http://host:port", at least one.
   SiteClient(http::Client& client, std::vector<std::string> urls);
 
   struct LayerQuery {
     Digest layer;
-    std::string registry;    ///< "docker.io"; may be empty: the site then only answers from what it knows
-    std::string repository;  ///< "library/python"
+    std::string registry{};    ///< "docker.io"; may be empty: the site then only answers from what it knows
+    std::string repository{};  ///< "library/python"
     std::uint64_t size = 0;  ///< compressed bytes, 0 when not known
     std::chrono::milliseconds wait{0};
   };
   /// Errors: Unavailable (no site answers), InvalidArgument (answered something else).
   absl::StatusOr<LayerStatus> layer_status(const LayerQuery& query, std::stop_token stop = {});
 
-  /// Brings a whole object of a known size into the cache, digest verified. OK at once when it is there.
+  /// Brings a whole object of a known size into the cache, digest verified. OK at once when it is there. A URL whose
+  /// bytes have another digest is tried last, and nothing of them is kept.
+  /// Errors: those of fetch(), DataLoss (wrong digest from every URL), ResourceExhausted (disk full).
   absl::Status fetch_object(const Digest& object, std::uint64_t size, cache_index::Cache& cache,
                             std::stop_token stop = {});
 
@@ -38,8 +43,17 @@ class SiteClient final : public RangeSource {
                      const OnBytes& on_bytes) override;
 
  private:
+  /// What came of one URL, and whether another one could do better.
+  struct Outcome {
+    absl::Status status;
+    bool final = false;
+  };
+  absl::Status try_urls(const std::function<Outcome(const std::string& url)>& attempt);
+  absl::Status fetch_whole(const Digest& object, std::uint64_t size, cache_index::Cache& cache, std::stop_token stop);
+
   http::Client& client_;
-  std::vector<std::string> urls_;
+  const std::vector<std::string> urls_;
+  std::atomic<std::size_t> preferred_{0};  // the URL to begin with
 };
 
 }  // namespace samara::peer

@@ -16,6 +16,11 @@
 ///   GET|HEAD /samara/v1/objects/<digest>      with Range: an index or a blob.
 namespace samara::peer {
 
+inline constexpr std::string_view kLayersPath = "/samara/v1/layers/";
+inline constexpr std::string_view kObjectsPath = "/samara/v1/objects/";
+/// A status that claims a larger index is refused.
+inline constexpr std::uint64_t kMaxIndexBytes = 1u << 30;
+
 /// What a site says of a layer.
 struct LayerStatus {
   enum class State { kConverted, kConverting, kFailed, kUnknown };
@@ -26,7 +31,7 @@ struct LayerStatus {
   std::string error;                      ///< of kFailed
 };
 
-/// "key value" lines.
+/// "key value" lines; an error's text is cut and made one line.
 std::string encode(const LayerStatus& status);
 /// InvalidArgument for what isn't one; unknown keys are ignored.
 absl::StatusOr<LayerStatus> decode_layer_status(std::string_view text);

@@ -1,0 +1,140 @@
+#include "peer/chunk_fetcher.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "chunk_fetcher_impl.h"
+
+namespace samara::peer {
+namespace {
+
+FlightTable::Policy policy_of(const ChunkFetcher::Options& options, std::size_t sources) {
+  return {.limits = {.workers = std::max<std::size_t>(2, options.workers),
+                     .background_workers = std::max<std::size_t>(1, options.background_workers),
+                     .max_request_bytes = options.max_request_bytes},
+          .read_deadline = options.read_deadline,
+          .hedge_after = options.hedge_after,
+          .sources = std::max<std::size_t>(1, sources)};
+}
+
+std::size_t cache_threads(const ChunkFetcher::Options& options) {
+  if (options.cache_threads > 0) return options.cache_threads;
+  return std::max(2u, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+std::unique_ptr<ChunkFetcher> ChunkFetcher::create(cache_index::Cache& cache, std::vector<RangeSource*> sources,
+                                                   Metrics& metrics, Clock& clock, const Options& options) {
+  return std::unique_ptr<ChunkFetcher>(
+      new ChunkFetcher(std::make_unique<Impl>(cache, std::move(sources), metrics, clock, options)));
+}
+
+ChunkFetcher::ChunkFetcher(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ChunkFetcher::~ChunkFetcher() = default;
+
+void ChunkFetcher::read(const LayerIndex& layer, std::uint32_t chunk, FetchClass urgency, Done done) {
+  impl_->read(layer, chunk, urgency, std::move(done));
+}
+void ChunkFetcher::prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency) {
+  impl_->prefetch(layer, first, count, urgency);
+}
+void ChunkFetcher::wait_idle() { impl_->wait_idle(); }
+std::chrono::milliseconds ChunkFetcher::since_blocking_fetch() const { return impl_->since_blocking_fetch(); }
+
+ChunkFetcher::Impl::Impl(cache_index::Cache& cache, std::vector<RangeSource*> sources, Metrics& metrics, Clock& clock,
+                         const Options& options)
+    : cache_(cache),
+      sources_(std::move(sources)),
+      clock_(clock),
+      options_(options),
+      metrics_(metrics, sources_),
+      memory_(options.memory_bytes),
+      table_(policy_of(options, sources_.size())),
+      last_blocking_(clock.now().time_since_epoch().count()) {
+  cache_pool_.emplace("chunk-cache", cache_threads(options));
+  for (std::size_t i = 0; i < std::max<std::size_t>(2, options.workers); ++i) {
+    workers_.emplace_back([this] { work(); });
+    pthread_setname_np(workers_.back().native_handle(), "chunk-fetch");
+  }
+  clockwork_ = std::thread([this] { keep_time(); });
+  pthread_setname_np(clockwork_.native_handle(), "chunk-clock");
+}
+
+ChunkFetcher::Impl::~Impl() {
+  stop_.request_stop();
+  send(table_.close());
+  for (std::thread& worker : workers_) worker.join();
+  clockwork_.join();
+  cache_pool_.reset();
+}
+
+void ChunkFetcher::Impl::read(const LayerIndex& layer, std::uint32_t position, FetchClass urgency, Done done) {
+  if (position >= layer->info().chunk_count) {
+    return done(absl::OutOfRangeError(str_cat("chunk ", position, " of ", layer->info().chunk_count)));
+  }
+  const absl::StatusOr<cache_index::Chunk> chunk = layer->chunk(position);
+  if (!chunk.ok()) return done(chunk.status());
+  if (ChunkBytes bytes = memory_.find(chunk->digest)) {
+    FetchMetrics::of(metrics_.from_memory, urgency).add();
+    return done(std::move(bytes));
+  }
+
+  FlightTable::Joined joined = table_.join(*chunk, layer->info().blob, urgency, done, clock_.now());
+  if (joined.refused) return joined.refused->done(std::move(joined.refused->result));
+  if (joined.bytes != nullptr) {
+    FetchMetrics::of(metrics_.from_memory, urgency).add();
+    return done(std::move(joined.bytes));
+  }
+  if (joined.created == nullptr) return;
+  if (cache_.has_chunk(chunk->digest)) {
+    cache_pool_->run([this, flight = joined.created] { look_in_cache(flight); });
+  } else {
+    table_.enqueue(joined.created);
+    metrics_.waiting.set(static_cast<double>(table_.waiting_chunks()));
+  }
+}
+
+void ChunkFetcher::Impl::look_in_cache(const FlightPtr& flight) {
+  if (stop_.stop_requested()) return;
+  absl::StatusOr<std::string> read = cache_.read_chunk(flight->chunk);
+  if (!read.ok()) {
+    if (!absl::IsNotFound(read.status())) {
+      log::warning("a chunk can't be read from the cache; fetching it", {{"blob", flight->blob.brief()}, {"error", read.status()}});
+    }
+    return table_.enqueue(flight);
+  }
+  const auto bytes = std::make_shared<const std::string>(*std::move(read));
+  FlightTable::Delivered delivered = table_.deliver(flight, bytes);
+  FetchMetrics::of(metrics_.from_cache, delivered.urgency).add();
+  memory_.put(flight->chunk.digest, bytes);
+  send(std::move(delivered.replies));
+  table_.stored(flight);
+}
+
+void ChunkFetcher::Impl::prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count,
+                                  FetchClass urgency) {
+  const std::uint32_t all = layer->info().chunk_count;
+  if (first >= all) return;
+  table_.enqueue_piece({.layer = layer, .begin = first, .end = first + std::min(count, all - first)}, urgency);
+  metrics_.waiting.set(static_cast<double>(table_.waiting_chunks()));
+}
+
+void ChunkFetcher::Impl::keep_time() {
+  while (table_.wait_for_tick()) {
+    Replies late = table_.tick(clock_.now());
+    if (!late.empty()) blocking_fetch_ended();
+    send(std::move(late));
+  }
+}
+
+std::chrono::milliseconds ChunkFetcher::Impl::since_blocking_fetch() const {
+  if (table_.fetching_blocking()) return std::chrono::milliseconds(0);
+  const std::chrono::steady_clock::time_point last{std::chrono::steady_clock::duration(last_blocking_)};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - last);
+}
+
+}  // namespace samara::peer

@@ -1,0 +1,48 @@
+#include "fetch_metrics.h"
+
+#include <string>
+
+namespace samara::peer {
+namespace {
+
+constexpr std::array<const char*, kFetchClasses> kNames = {"blocking", "trace", "readahead", "background"};
+
+const std::vector<double>& second_buckets() {
+  static const std::vector<double> buckets = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
+                                              0.2,    0.5,   1,     2,     5,    10,   30,   120};
+  return buckets;
+}
+
+FetchMetrics::PerClass chunks_from(Metrics& metrics, const std::string& source) {
+  FetchMetrics::PerClass counters;
+  for (std::size_t i = 0; i < kFetchClasses; ++i) {
+    counters[i] = &metrics.counter("samara_chunks_total", "Chunks given out or prefetched, by where they came from",
+                                   {{"source", source}, {"class", kNames[i]}});
+  }
+  return counters;
+}
+
+}  // namespace
+
+FetchMetrics::FetchMetrics(Metrics& metrics, const std::vector<RangeSource*>& sources)
+    : from_memory(chunks_from(metrics, "memory")),
+      from_cache(chunks_from(metrics, "cache")),
+      waiting(metrics.gauge("samara_fetch_queue_chunks", "Chunks that wait to be fetched or looked up")),
+      not_stored(metrics.counter("samara_chunks_not_stored_total", "Chunks that the cache could not take")) {
+  for (std::size_t i = 0; i < kFetchClasses; ++i) {
+    dropped[i] = &metrics.counter("samara_fetch_dropped_chunks_total", "Chunks that no source gave and nobody tries again",
+                                  {{"class", kNames[i]}});
+    seconds[i] = &metrics.histogram("samara_fetch_seconds", "From asking for a chunk to having it, of fetched chunks",
+                                    second_buckets(), {{"class", kNames[i]}});
+  }
+  for (const RangeSource* source : sources) {
+    const std::string name(source->name());
+    sources_[source] = {
+        .chunks = chunks_from(metrics, name),
+        .bytes = &metrics.counter("samara_fetched_bytes_total", "Bytes of frames that came from a source", {{"source", name}}),
+        .wrong = &metrics.counter("samara_verification_failures_total", "Frames that a source gave with wrong bytes",
+                                  {{"source", name}})};
+  }
+}
+
+}  // namespace samara::peer

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <string_view>
+#include <vector>
+
+#include "base/metrics.h"
+#include "fetch_queue.h"
+
+namespace samara::peer {
+
+/// What the fetcher counts, with every handle looked up once.
+class FetchMetrics {
+ public:
+  FetchMetrics(Metrics& metrics, const std::vector<RangeSource*>& sources);
+
+  using PerClass = std::array<Metrics::Counter*, kFetchClasses>;
+  static Metrics::Counter& of(const PerClass& counters, FetchClass urgency) {
+    return *counters[static_cast<std::size_t>(urgency)];
+  }
+
+  PerClass from_memory, from_cache, dropped;
+  struct Source {
+    PerClass chunks;
+    Metrics::Counter* bytes = nullptr;
+    Metrics::Counter* wrong = nullptr;
+  };
+  const Source& source(const RangeSource& source) const { return sources_.at(&source); }
+  std::array<Metrics::Histogram*, kFetchClasses> seconds{};  ///< from asked for to given, of chunks from sources
+  Metrics::Gauge& waiting;
+  Metrics::Counter& not_stored;
+
+ private:
+  std::map<const RangeSource*, Source> sources_;
+};
+
+}  // namespace samara::peer

@@ -1,0 +1,171 @@
+#include "peer/site_client.h"
+
+#include <charconv>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+
+namespace samara::peer {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kConnectTimeout{3'000};
+constexpr milliseconds kSilence{10'000};
+constexpr std::uint64_t kMaxStatusBytes = 64u << 10;
+/// A whole object's transfer ends after so many breaks, or so many in a row that brought nothing.
+constexpr int kMostBreaks = 16, kMostFruitless = 2;
+
+std::vector<std::string> without_slashes(std::vector<std::string> urls) {
+  for (std::string& url : urls) {
+    while (!url.empty() && url.back() == '/') url.pop_back();
+  }
+  return urls;
+}
+
+std::string object_url(const std::string& site, const Digest& object) {
+  return str_cat(site, kObjectsPath, object.to_string());
+}
+
+std::string layer_url(const std::string& site, const SiteClient::LayerQuery& query) {
+  return str_cat(site, kLayersPath, query.layer.to_string(), "?ns=", http::percent_encode(query.registry),
+                 "&repo=", http::percent_encode(query.repository), "&wait=", query.wait.count(), "&size=", query.size);
+}
+
+http::ClientRequest request_for(const std::string& url, const std::stop_token& stop) {
+  http::ClientRequest request;
+  request.url = url;
+  request.connect_timeout = kConnectTimeout;
+  request.idle_timeout = kSilence;
+  request.stop = stop;
+  return request;
+}
+
+/// What an HTTP status other than success means for whoever asked for an object.
+absl::Status refusal(const std::string& url, int status) {
+  const std::string text = str_cat("GET ", url, ": HTTP ", status, " ", http::reason_phrase(status));
+  if (status == 404 || status == 410) return absl::NotFoundError(text);
+  if (status == 416) return absl::DataLossError(text);  // its object is shorter than ours
+  return absl::UnavailableError(text);
+}
+
+bool is_number(std::string_view text, std::uint64_t expected) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && value == expected;
+}
+
+/// Does the answer promise exactly `range`? 200 is right when the range is all there is.
+absl::Status check_head(const http::ResponseHead& head, const std::string& url, const ByteRange& range) {
+  if (head.status == 206) {
+    const absl::StatusOr<ContentRange> given = parse_content_range(head.headers.get("Content-Range"));
+    if (given.ok() && given->range == range) return absl::OkStatus();
+    return absl::DataLossError(str_cat("GET ", url, ": HTTP 206 with another range than ", to_range_header(range)));
+  }
+  if (head.status == 200) {
+    if (range.begin == 0 && is_number(head.headers.get("Content-Length"), range.size())) return absl::OkStatus();
+    return absl::DataLossError(str_cat("GET ", url, ": HTTP 200 in answer to ", to_range_header(range)));
+  }
+  return refusal(url, head.status);
+}
+
+bool may_get_better(const absl::Status& status) { return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status); }
+
+}  // namespace
+
+SiteClient::SiteClient(http::Client& client, std::vector<std::string> urls)
+    : client_(client), urls_(without_slashes(std::move(urls))) {}
+
+absl::Status SiteClient::try_urls(const std::function<Outcome(const std::string& url)>& attempt) {
+  absl::Status error = absl::UnavailableError("no site is configured");
+  const std::size_t first = preferred_;
+  for (std::size_t i = 0; i < urls_.size(); ++i) {
+    const std::size_t url = (first + i) % urls_.size();
+    Outcome outcome = attempt(urls_[url]);
+    if (outcome.status.ok()) preferred_ = url;
+    if (outcome.status.ok() || outcome.final || absl::IsCancelled(outcome.status)) return outcome.status;
+    // "Hasn't got it" says less than "couldn't be asked".
+    if (i == 0 || !absl::IsNotFound(outcome.status)) error = std::move(outcome.status);
+  }
+  return error;
+}
+
+absl::StatusOr<LayerStatus> SiteClient::layer_status(const LayerQuery& query, std::stop_token stop) {
+  LayerStatus found;
+  SAMARA_RETURN_IF_ERROR(try_urls([&](const std::string& site) -> Outcome {
+    const std::string url = layer_url(site, query);
+    http::ClientRequest request = request_for(url, stop);
+    request.idle_timeout += query.wait;
+    const absl::StatusOr<http::Response> response = client_.get(request, kMaxStatusBytes);
+    if (!response.ok()) return {response.status()};
+    if (response->head.status >= 500) return {refusal(url, response->head.status)};
+    if (response->head.status != 200) {
+      return {absl::InvalidArgumentError(str_cat("GET ", url, ": HTTP ", response->head.status))};
+    }
+    absl::StatusOr<LayerStatus> status = decode_layer_status(response->body);
+    if (!status.ok()) return {annotate(status.status(), str_cat("GET ", url))};
+    if (status->state == LayerStatus::State::kConverted && status->record.layer != query.layer) {
+      return {absl::InvalidArgumentError(str_cat("GET ", url, ": the record of another layer"))};
+    }
+    found = *std::move(status);
+    return {absl::OkStatus()};
+  }));
+  return found;
+}
+
+absl::Status SiteClient::fetch(const Digest& object, const ByteRange& range, std::stop_token stop,
+                               const OnBytes& on_bytes) {
+  ByteRange rest = range;
+  return try_urls([&](const std::string& site) -> Outcome {
+    const std::string url = object_url(site, object);
+    http::ClientRequest request = request_for(url, stop);
+    request.range = rest;
+    const ByteRange asked = rest;
+    absl::Status receiver;
+    const absl::Status status = client_.stream(
+        request, [&](const http::ResponseHead& head) { return check_head(head, url, asked); },
+        [&](std::span<const std::uint8_t> bytes) {
+          if (bytes.size() > rest.size()) return absl::DataLossError(str_cat("GET ", url, ": more bytes than asked for"));
+          receiver = on_bytes(bytes);
+          if (receiver.ok()) rest.begin += bytes.size();
+          return receiver;
+        });
+    if (!receiver.ok()) return {receiver, true};
+    if (status.ok() && !rest.empty()) return {absl::UnavailableError(str_cat("GET ", url, ": ", rest.size(), " bytes short"))};
+    if (rest.empty()) return {absl::OkStatus()};  // all has come, whatever ended it
+    return {status};
+  });
+}
+
+absl::Status SiteClient::fetch_object(const Digest& object, std::uint64_t size, cache_index::Cache& cache,
+                                      std::stop_token stop) {
+  if (cache.has_object(object)) return absl::OkStatus();
+  absl::Status status = absl::UnavailableError("no site is configured");
+  for (std::size_t i = 0; i < urls_.size(); ++i) {
+    status = fetch_whole(object, size, cache, stop);
+    if (!absl::IsDataLoss(status)) return status;
+    const std::size_t wrong = preferred_;
+    log::warning("a site gave wrong bytes", {{"url", urls_[wrong]}, {"object", object.to_string()}, {"error", status}});
+    preferred_ = (wrong + 1) % urls_.size();
+  }
+  return status;
+}
+
+absl::Status SiteClient::fetch_whole(const Digest& object, std::uint64_t size, cache_index::Cache& cache,
+                                     std::stop_token stop) {
+  SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<cache_index::ObjectWriter> writer, cache.create_object(object));
+  int breaks = 0, fruitless = 0;
+  while (writer->size() < size) {
+    const std::uint64_t before = writer->size();
+    const absl::Status status = fetch(object, {before, size}, stop, [&](std::span<const std::uint8_t> bytes) {
+      return writer->append(bytes);
+    });
+    if (status.ok()) break;
+    fruitless = writer->size() > before ? 0 : fruitless + 1;
+    if (!may_get_better(status) || fruitless == kMostFruitless || ++breaks == kMostBreaks) return status;
+  }
+  return writer->commit();
+}
+
+}  // namespace samara::peer

@@ -1,0 +1,111 @@
+#include "peer/site_protocol.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "base/status.h"
+#include "base/text.h"
+
+namespace samara::peer {
+namespace {
+
+using State = LayerStatus::State;
+
+constexpr std::size_t kMaxTextBytes = 64u << 10;
+constexpr std::size_t kMaxErrorBytes = 1024;
+constexpr std::pair<State, std::string_view> kStates[] = {{State::kConverted, "converted"},
+                                                          {State::kConverting, "converting"},
+                                                          {State::kFailed, "failed"},
+                                                          {State::kUnknown, "unknown"}};
+
+/// One line, of bounded length, whatever an error text holds.
+std::string one_line(std::string_view text) {
+  std::string line(text.substr(0, kMaxErrorBytes));
+  std::replace_if(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return line;
+}
+
+/// The lines of a status, by key.
+class Lines {
+ public:
+  explicit Lines(std::string_view text) {
+    while (!text.empty()) {
+      const std::string_view line = text.substr(0, text.find('\n'));
+      text.remove_prefix(std::min(text.size(), line.size() + 1));
+      const std::size_t space = line.find(' ');
+      if (space != std::string_view::npos) values_[line.substr(0, space)] = line.substr(space + 1);
+    }
+  }
+
+  std::string_view text(std::string_view key) const {
+    const auto it = values_.find(key);
+    return it == values_.end() ? std::string_view() : it->second;
+  }
+
+  absl::Status number(std::string_view key, std::uint64_t& value) const {
+    const std::string_view digits = text(key);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error == std::errc() && end == digits.data() + digits.size()) return absl::OkStatus();
+    return absl::InvalidArgumentError(str_cat("layer status without a number ", key));
+  }
+
+  absl::Status digest(std::string_view key, Digest& value) const {
+    const absl::StatusOr<Digest> parsed = Digest::parse(text(key));
+    if (!parsed.ok()) return annotate(parsed.status(), str_cat("layer status, ", key));
+    value = *parsed;
+    return absl::OkStatus();
+  }
+
+ private:
+  std::map<std::string_view, std::string_view> values_;
+};
+
+absl::Status decode_record(const Lines& lines, cache_index::LayerRecord& record) {
+  SAMARA_RETURN_IF_ERROR(lines.digest("layer", record.layer));
+  SAMARA_RETURN_IF_ERROR(lines.digest("index", record.index));
+  SAMARA_RETURN_IF_ERROR(lines.digest("blob", record.blob));
+  SAMARA_RETURN_IF_ERROR(lines.number("index_size", record.index_size));
+  SAMARA_RETURN_IF_ERROR(lines.number("blob_size", record.blob_size));
+  SAMARA_RETURN_IF_ERROR(lines.number("layer_size", record.layer_size));
+  if (record.index_size <= kMaxIndexBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(str_cat("layer status with an index of ", record.index_size, " bytes"));
+}
+
+}  // namespace
+
+std::string encode(const LayerStatus& status) {
+  const auto* state = std::find_if(std::begin(kStates), std::end(kStates),
+                                   [&](const auto& entry) { return entry.first == status.state; });
+  std::string text = str_cat("state ", state->second, "\n");
+  if (status.state == State::kConverted) {
+    const cache_index::LayerRecord& record = status.record;
+    str_append(&text, "layer ", record.layer.to_string(), "\nindex ", record.index.to_string(), "\nblob ",
+               record.blob.to_string(), "\nindex_size ", record.index_size, "\nblob_size ", record.blob_size,
+               "\nlayer_size ", record.layer_size, "\n");
+  } else if (status.state == State::kConverting) {
+    str_append(&text, "bytes_done ", status.bytes_done, "\nbytes_total ", status.bytes_total, "\n");
+  } else if (status.state == State::kFailed) {
+    str_append(&text, "error ", one_line(status.error), "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<LayerStatus> decode_layer_status(std::string_view text) {
+  if (text.size() > kMaxTextBytes) return absl::InvalidArgumentError("layer status too long");
+  const Lines lines(text);
+  const auto* state = std::find_if(std::begin(kStates), std::end(kStates),
+                                   [&](const auto& entry) { return entry.second == lines.text("state"); });
+  if (state == std::end(kStates)) return absl::InvalidArgumentError("layer status without a known state");
+  LayerStatus status;
+  status.state = state->first;
+  if (status.state == State::kConverted) SAMARA_RETURN_IF_ERROR(decode_record(lines, status.record));
+  if (status.state == State::kConverting) {
+    SAMARA_RETURN_IF_ERROR(lines.number("bytes_done", status.bytes_done));
+    SAMARA_RETURN_IF_ERROR(lines.number("bytes_total", status.bytes_total));
+  }
+  if (status.state == State::kFailed) status.error = one_line(lines.text("error"));
+  return status;
+}
+
+}  // namespace samara::peer

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "cache_index/cache.h"
+
+namespace samara::peer {
+
+/// A cache on a full disk: reads as the one behind it, stores no chunk.
+class FullCache final : public cache_index::Cache {
+ public:
+  explicit FullCache(cache_index::Cache& cache) : cache_(cache) {}
+
+  absl::Status put_frame(const Digest&, const cache_index::Chunk&, std::span<const std::uint8_t>) override {
+    return absl::ResourceExhaustedError("no space left");
+  }
+
+  cache_index::Store& store() override { return cache_.store(); }
+  bool has_object(const Digest& digest) const override { return cache_.has_object(digest); }
+  absl::StatusOr<cache_index::ObjectFile> open_object(const Digest& digest) const override {
+    return cache_.open_object(digest);
+  }
+  std::string object_path(const Digest& digest) const override { return cache_.object_path(digest); }
+  absl::StatusOr<std::unique_ptr<cache_index::ObjectWriter>> create_object(const Digest& digest) override {
+    return cache_.create_object(digest);
+  }
+  absl::Status put_object(const Digest& digest, std::span<const std::uint8_t> bytes) override {
+    return cache_.put_object(digest, bytes);
+  }
+  absl::Status remove_object(const Digest& digest) override { return cache_.remove_object(digest); }
+  absl::StatusOr<std::string> create_incoming_directory() override { return cache_.create_incoming_directory(); }
+  absl::Status publish_layer(const std::string& directory, const cache_index::LayerRecord& record) override {
+    return cache_.publish_layer(directory, record);
+  }
+  absl::StatusOr<cache_index::LayerRecord> layer(const Digest& layer) const override { return cache_.layer(layer); }
+  absl::Status put_layer(const cache_index::LayerRecord& record) override { return cache_.put_layer(record); }
+  absl::StatusOr<std::vector<cache_index::LayerRecord>> layers() const override { return cache_.layers(); }
+  bool has_chunk(const Digest& chunk) const override { return cache_.has_chunk(chunk); }
+  absl::StatusOr<std::string> read_chunk(const cache_index::Chunk& chunk) override { return cache_.read_chunk(chunk); }
+  absl::StatusOr<Presence> presence(const cache_index::IndexReader& index) const override {
+    return cache_.presence(index);
+  }
+  absl::StatusOr<Usage> usage() const override { return cache_.usage(); }
+
+ private:
+  cache_index::Cache& cache_;
+};
+
+}  // namespace samara::peer
