@@ -58,6 +58,13 @@ TEST(HttpClient, GetsStatusHeadersAndBody) {
   EXPECT_EQ(response->body, "not here");
 }
 
+TEST(HttpClient, SendsThePathAsItIs) {
+  const auto server = serve([](const Request& request, ResponseWriter& out) { (void)out.respond(200, request.target.path); });
+  Client client;
+
+  EXPECT_EQ(client.get(request_to(*server, "/a/../b/./c"))->body, "/a/../b/./c");
+}
+
 TEST(HttpClient, FetchesExactlyTheRangeAskedFor) {
   const auto server = serve(serve_blob_range);
   Client client;
