@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # what is set here is used by those who source it
+# shellcheck shell=bash
 # What every script of the project needs: messages, cleaning up, packages, building, checks of the machine, ports and
 # waiting. Sourced, never run. It sets strict mode and the traps; whatever a script starts, mounts or creates is given
 # to on_exit at once, and is undone in reverse order when the script ends, however it ends.
@@ -9,6 +9,7 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly top
 readonly build_directory=${SAMARA_BUILD:-$top/build}
+readonly images_directory=${SAMARA_IMAGES:-$top/build/images}
 
 # ---- messages --------------------------------------------------------------------------------------------------
 
@@ -187,7 +188,13 @@ remove_directory() {
   rm -rf --one-file-system "$1"
 }
 
-is_running() { kill -0 "$1" 2>/dev/null; }
+# A process that this script has started and that has not ended; never another one that got its number later.
+is_running() {
+  local status
+  { read -r status <"/proc/$1/stat"; } 2>/dev/null || return 1
+  read -ra status <<<"${status##*) }"  # what follows the name: state, parent, …
+  [[ ${status[0]} != Z && ${status[1]} == "$$" ]]
+}
 
 # start_process NAME LOG COMMAND…: in the background, out of the terminal's reach, ended with the script.
 # Sets $started to its pid.

@@ -2,11 +2,11 @@
 # Starts what containers are pulled with: a registry, samara-site, samara-node, and containerd instances of our own,
 # apart from the system's. Sourced by the quickstart, the tests and the benchmarks. Everything started is ended by
 # on_exit (lib.sh), containers first.
-# shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The name under which the local registry's images are pulled, whatever its port.
 readonly local_registry=samara.local
+readonly pause_image=$local_registry/samara/pause:1
 
 # in_namespace NETNS COMMAND…: runs COMMAND there; NETNS "" is where we are. Unlike `ip netns exec` it keeps the mount
 # namespace, so that mounts made there are seen here.
@@ -35,12 +35,80 @@ storage: {filesystem: {rootdirectory: $storage}, delete: {enabled: true}}
 http: {addr: "$host:$port"}
 YAML
   mapfile -t prefix < <(namespace_words "$netns")
-  registry_address=$host:$port registry_log=$directory/log
-  start_process docker-registry "$registry_log" "${prefix[@]}" docker-registry serve "$directory/config.yml"
+  registry_address=$host:$port registry_netns=$netns
+  start_process docker-registry "$directory/log" "${prefix[@]}" docker-registry serve "$directory/config.yml"
   registry_pid=$started
-  wait_ready "$registry_pid" docker-registry "$registry_log" \
+  wait_ready "$registry_pid" docker-registry "$directory/log" \
     in_namespace "$netns" curl -sf -o /dev/null "http://$registry_address/v2/"
 }
+
+# ---- samara-site and samara-node -------------------------------------------------------------------------------
+
+# start_site DIRECTORY [HOST] [NETNS]: over the cache in DIRECTORY, with $local_registry coming from the registry of
+# start_registry. Started again, it has the same address. Sets $site_address (HOST:PORT) and $site_pid.
+start_site() {
+  local directory=$1 host=${2:-127.0.0.1} netns=${3:-} prefix=()
+  mkdir -p "$directory"
+  [[ -f $directory/address ]] || echo "$host:$(free_port)" >"$directory/address"
+  site_address=$(<"$directory/address")
+  [[ -f $directory/site.toml ]] || site_configuration "$directory" "$site_address" >"$directory/site.toml"
+  mapfile -t prefix < <(namespace_words "$netns")
+  start_process samara-site "$directory/log" "${prefix[@]}" "$build_directory/apps/samara-site" \
+    --config "$directory/site.toml"
+  site_pid=$started
+  echo "$site_pid" >"$directory/pid"
+  wait_ready "$site_pid" samara-site "$directory/log" is_ready "$site_address" "$netns"
+}
+
+stop_site() { stop_process "$(<"$1/pid")" samara-site; }
+
+# start_node DIRECTORY [NETNS]: its cache and mount in DIRECTORY/node, its snapshotter at DIRECTORY/snapshotter.sock;
+# it asks the site of start_site. Sets $node_pid.
+start_node() {
+  local directory=$1 netns=${2:-} prefix=()
+  mkdir -p "$directory"
+  [[ -f $directory/address ]] || echo "127.0.0.1:$(free_port)" >"$directory/address"
+  [[ -f $directory/node.toml ]] || node_configuration "$directory" >"$directory/node.toml"
+  mapfile -t prefix < <(namespace_words "$netns")
+  echo "$netns" >"$directory/netns"
+  start_process samara-node "$directory/node.log" "${prefix[@]}" "$build_directory/apps/samara-node" \
+    --config "$directory/node.toml"
+  node_pid=$started
+  echo "$node_pid" >"$directory/pid"
+  wait_ready "$node_pid" samara-node "$directory/node.log" is_ready "$(node_address "$directory")" "$netns"
+}
+
+stop_node() { stop_process "$(<"$1/pid")" samara-node; }
+
+node_configuration() {
+  cat <<TOML
+root = "$1/node"
+snapshotter_socket = "$1/snapshotter.sock"
+node_socket = "$1/node.sock"
+sites = ["http://$site_address"]
+listen = "$(node_address "$1")"
+$extra_node_configuration
+TOML
+}
+
+# Set before start_node: more lines for node.toml.
+extra_node_configuration=
+
+node_address() { cat "$1/address"; }
+
+# is_ready ADDRESS [NETNS]
+is_ready() { in_namespace "${2:-}" curl -sf -o /dev/null --max-time 5 "http://$1/readyz"; }
+
+# metric ADDRESS NAME [NETNS]: the sum over all labels; 0 when there is none.
+metric() {
+  in_namespace "${3:-}" curl -sf --max-time 5 "http://$1/metrics" |
+    awk -v name="$2" '{ split($1, part, "{") } part[1] == name { sum += $NF } END { printf "%d\n", sum }'
+}
+
+node_metric() { metric "$(node_address "$1")" "$2" "$(<"$1/netns")"; }
+
+# Compressed bytes that the node in DIRECTORY has fetched since it was started.
+node_fetched_bytes() { node_metric "$1" samara_fetched_bytes_total; }
 
 # ---- containerd ------------------------------------------------------------------------------------------------
 
@@ -53,11 +121,11 @@ write_hosts() {
 }
 
 # start_containerd DIRECTORY SNAPSHOTTER [SOCKET] [NETNS]: a containerd of our own, everything of it below DIRECTORY.
-# SOCKET is that of a snapshotter which is not containerd's own. Sets $containerd_pid.
+# SOCKET is that of a snapshotter which is not containerd's own.
 start_containerd() {
   local directory=$1 snapshotter=$2 socket=${3:-} netns=${4:-} prefix=()
   mkdir -p "$directory/cni" "$directory/certs.d"
-  sed -e "s#@DIRECTORY@#$directory#; s#@SNAPSHOTTER@#$snapshotter#; s#@PAUSE_IMAGE@#$local_registry/samara/pause:1#" \
+  sed -e "s#@DIRECTORY@#$directory#; s#@SNAPSHOTTER@#$snapshotter#; s#@PAUSE_IMAGE@#$pause_image#" \
     "$top/deploy/containerd/config.toml.in" >"$directory/config.toml"
   if [[ -n $socket ]]; then
     printf '\n[proxy_plugins.%s]\n  type = "snapshot"\n  address = "%s"\n' "$snapshotter" "$socket" \
@@ -66,9 +134,16 @@ start_containerd() {
   mapfile -t prefix < <(namespace_words "$netns")
   on_exit remove_leftovers "$directory"
   start_process containerd "$directory/log" "${prefix[@]}" containerd --config "$directory/config.toml"
-  containerd_pid=$started
+  echo "$started" >"$directory/pid"
   on_exit remove_pods "$directory"
-  wait_ready "$containerd_pid" containerd "$directory/log" containerd_answers "$directory"
+  wait_ready "$started" containerd "$directory/log" containerd_answers "$directory"
+}
+
+# stop_containerd DIRECTORY: and every container of it.
+stop_containerd() {
+  remove_pods "$1"
+  stop_process "$(<"$1/pid")" containerd
+  remove_leftovers "$1"
 }
 
 containerd_answers() {
@@ -87,7 +162,7 @@ remove_pods() {
     --socket "$1/containerd.sock" rm --all || warn "not every pod of $1 could be removed"
 }
 
-# What a containerd that ended badly leaves: shims, which name their containerd's socket, and containers.
+# What a containerd that ended badly may leave: shims, which name their containerd's socket, and containers.
 remove_leftovers() {
   local directory=$1 process words pid_file
   for pid_file in "$directory"/state/io.containerd.runtime.v2.task/*/*/init.pid; do

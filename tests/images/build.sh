@@ -13,10 +13,8 @@
 # upper directory and written out as a tar by layer_tar.py. node is stored with zstd layers and java as a Docker
 # image, so that every kind of image that registries hold is pulled at least once.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=../../deploy/stack.sh
 source "$here/../../deploy/stack.sh"
 
-readonly images=${SAMARA_IMAGES:-$top/build/images}
 readonly suite=bookworm
 readonly builder_version=1  # raise it when this script changes what it makes
 
@@ -89,7 +87,7 @@ layer_key() {
 with_overlay() {
   local name=$1 upper=$2 lower='' below merged='' work=$2.work
   shift 2
-  for below in $(layers_below "$name"); do lower="$images/layers/$below/diff${lower:+:$lower}"; done
+  for below in $(layers_below "$name"); do lower="$images_directory/layers/$below/diff${lower:+:$lower}"; done
   temporary_directory merged
   mkdir -p "$upper" "$work"
   mount -t overlay overlay -o "lowerdir=$lower,upperdir=$upper,workdir=$work,index=off,redirect_dir=off,metacopy=off" \
@@ -102,9 +100,9 @@ with_overlay() {
 # Runs a layer's recipe in the chroot `root`, with package lists and archives shared by all recipes.
 run_in_chroot() {
   local recipe=$1 root=$2
-  mkdir -p "$images/apt/lists/partial" "$images/apt/archives/partial"
-  mount --bind "$images/apt/lists" "$root/var/lib/apt/lists"
-  mount --bind "$images/apt/archives" "$root/var/cache/apt/archives"
+  mkdir -p "$images_directory/apt/lists/partial" "$images_directory/apt/archives/partial"
+  mount --bind "$images_directory/apt/lists" "$root/var/lib/apt/lists"
+  mount --bind "$images_directory/apt/archives" "$root/var/cache/apt/archives"
   mount -t proc proc "$root/proc"
   cp "$recipe" "$root/tmp/recipe.sh"
   [[ -n ${package_lists_are_new:-} ]] || chroot "$root" apt-get update -q
@@ -141,13 +139,13 @@ make_layer() {
 # Builds layers/NAME unless it is there already.
 build_layer() {
   local name=$1 key directory fresh
-  key=$(layer_key "$name") directory=$images/layers/$name
+  key=$(layer_key "$name") directory=$images_directory/layers/$name
   [[ $(cat "$directory/key" 2>/dev/null) != "$key" ]] || return 0
   note "building layer $name"
   rm -rf --one-file-system "$directory" "$directory.new"
   fresh=$directory.new
   mkdir -p "$fresh"
-  run_logged "$images/layers/$name.log" make_layer "$name" "$fresh/diff"
+  run_logged "$images_directory/layers/$name.log" make_layer "$name" "$fresh/diff"
   python3 "$here/layer_tar.py" "$fresh/diff" "$fresh/layer.tar"
   echo "$key" >"$fresh/key"
   mv "$fresh" "$directory"
@@ -170,42 +168,42 @@ assemble() {
   read -ra layers <<<"$(layers_of "$name")"
   if [[ ${layers[0]} == base && ${#layers[@]} -gt 1 ]]; then
     assemble_base
-    umoci tag --image "$images/oci:base" "$name"
+    umoci tag --image "$images_directory/oci:base" "$name"
     layers=("${layers[@]:1}")
   else
-    umoci new --image "$images/oci:$name"
+    umoci new --image "$images_directory/oci:$name"
   fi
   for layer in "${layers[@]}"; do
-    umoci raw add-layer --image "$images/oci:$name" "$images/layers/$layer/layer.tar"
+    umoci raw add-layer --image "$images_directory/oci:$name" "$images_directory/layers/$layer/layer.tar"
   done
   while read -r word; do options+=("--config.cmd=$word"); done < <(command_of "$name")
-  umoci config --image "$images/oci:$name" "--config.env=PATH=/usr/sbin:/usr/bin:/sbin:/bin" "${options[@]}"
+  umoci config --image "$images_directory/oci:$name" "--config.env=PATH=/usr/sbin:/usr/bin:/sbin:/bin" "${options[@]}"
 }
 
 assemble_base() {
   local key
   key=$(layer_key base)
-  [[ $(cat "$images/oci.base" 2>/dev/null) != "$key" ]] || return 0
-  umoci new --image "$images/oci:base"
-  umoci raw add-layer --image "$images/oci:base" "$images/layers/base/layer.tar"
-  echo "$key" >"$images/oci.base"
+  [[ $(cat "$images_directory/oci.base" 2>/dev/null) != "$key" ]] || return 0
+  umoci new --image "$images_directory/oci:base"
+  umoci raw add-layer --image "$images_directory/oci:base" "$images_directory/layers/base/layer.tar"
+  echo "$key" >"$images_directory/oci.base"
 }
 
-is_done() { [[ $(cat "$images/done/$1" 2>/dev/null) == "$(image_key "$1")" ]]; }
+is_done() { [[ $(cat "$images_directory/done/$1" 2>/dev/null) == "$(image_key "$1")" ]]; }
 
 build_image() {
   local name=$1 layer options=()
   ! is_done "$name" || return 0
   for layer in $(layers_of "$name"); do build_layer "$layer"; done
   note "assembling image $name"
-  [[ -d $images/oci ]] || umoci init --layout "$images/oci"
-  run_logged "$images/oci.log" assemble "$name"
+  [[ -d $images_directory/oci ]] || umoci init --layout "$images_directory/oci"
+  run_logged "$images_directory/oci.log" assemble "$name"
   read -ra options <<<"$(storage_of "$name")"
-  [[ -n ${registry_address:-} ]] || start_registry "$images/registry"
-  skopeo copy --quiet --dest-tls-verify=false "${options[@]}" "oci:$images/oci:$name" \
+  [[ -n ${registry_address:-} ]] || start_registry "$images_directory/registry"
+  skopeo copy --quiet --dest-tls-verify=false "${options[@]}" "oci:$images_directory/oci:$name" \
     "docker://$registry_address/$(reference_of "$name")"
-  mkdir -p "$images/done"
-  image_key "$name" >"$images/done/$name"
+  mkdir -p "$images_directory/done"
+  image_key "$name" >"$images_directory/done/$name"
 }
 
 all_done() {
@@ -217,13 +215,13 @@ main() {
   local names=("$@") name
   ((${#names[@]})) || names=(python python2 node java pause)
   for name in "${names[@]}"; do layers_of "$name" >/dev/null; done
-  mkdir -p "$images/layers"
-  exec {lock}>"$images/lock"
+  mkdir -p "$images_directory/layers"
+  exec {lock}>"$images_directory/lock"
   flock "$lock"
   ! all_done "${names[@]}" || return 0
   need_root
   need_overlayfs
-  need_disk "$images" 4
+  need_disk "$images_directory" 4
   for name in "${names[@]}"; do build_image "$name"; done
 }
 

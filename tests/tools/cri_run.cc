@@ -30,8 +30,10 @@ struct RunOptions {
   std::vector<std::string> command;
   std::string logs = "/tmp";  ///< where a directory for the pod's logs is made
   std::chrono::seconds patience{300};
+  bool pull = true;
   bool keep = false;    ///< leave the pod when the program has ended
   bool detach = false;  ///< don't wait for the program
+  bool first_output_only = false;  ///< wait no longer than until it prints something
 };
 
 /// Milliseconds of each step; first_output counts from the start of the pull.
@@ -87,8 +89,8 @@ absl::Status follow(CriClient& client, LogWatch& log, Clock::time_point begin, c
   while (Clock::now() - begin < options.patience) {
     if (result.first_output == 0 && log.has_output()) result.first_output = ms_since(begin);
     SAMARA_ASSIGN_OR_RETURN(const CriClient::State state, client.state(result.container));
-    if (state.exited) {
-      if (result.first_output == 0 && log.has_output()) result.first_output = ms_since(begin);
+    if (state.exited && result.first_output == 0 && log.has_output()) result.first_output = ms_since(begin);
+    if (state.exited || (options.first_output_only && result.first_output > 0)) {
       result.total = ms_since(begin);
       result.exit_code = state.exit_code;
       result.reason = state.reason;
@@ -126,7 +128,7 @@ absl::StatusOr<RunResult> run(CriClient& client, const RunOptions& options) {
   if (mkdtemp(directory.data()) == nullptr) return errno_status(errno, "mkdtemp " + directory);
 
   const Clock::time_point begin = Clock::now();
-  SAMARA_RETURN_IF_ERROR(timed(result.pull, [&] { return client.pull(options.image); }));
+  if (options.pull) SAMARA_RETURN_IF_ERROR(timed(result.pull, [&] { return client.pull(options.image); }));
   const std::string name = std::filesystem::path(directory).filename();
   SAMARA_ASSIGN_OR_RETURN(result.pod, timed(result.sandbox, [&] { return client.run_pod(name, directory); }));
   const absl::Status ran = run_in_pod(client, options, begin, directory, result);
@@ -210,6 +212,8 @@ int main(int argc, char** argv) {
   run->add_flag("--json", json, "print everything as one line of JSON; exit 0 whatever the program returned");
   run->add_flag("--keep", options.keep, "leave the pod");
   run->add_flag("--detach", options.detach, "leave it running; print the ids of pod and container");
+  run->add_flag("!--no-pull", options.pull, "the image is here already; needs no registry");
+  run->add_flag("--first-output", options.first_output_only, "don't wait for the end, only for the first output");
   run->add_option("--logs", options.logs, "directory for the container's log");
   run->add_option("image", options.image)->required();
   run->add_option("command", options.command, "after --; the image's own when there is none");
