@@ -57,9 +57,12 @@ std::size_t Chunker::roll(std::span<const std::uint8_t> input, std::uint32_t end
   const std::size_t limit = std::min<std::size_t>(input.size(), end - size_);
   std::uint64_t hash = hash_;
   std::size_t i = 0;
-  while (i < limit && !at_cut_) {
+  while (i < limit) {
     hash = (hash << 1) + kGear[input[i++]];
-    at_cut_ = (hash & mask) == 0;
+    if ((hash & mask) == 0) {
+      at_cut_ = true;
+      break;
+    }
   }
   hash_ = hash;
   size_ += static_cast<std::uint32_t>(i);

@@ -48,6 +48,7 @@ struct FrameCompressor::Context {
   Context() : zstd(ZSTD_createCCtx()) {
     if (zstd == nullptr) throw std::bad_alloc();
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, kZstdLevel);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_minMatch, kZstdMinMatch);
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 1);
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 0);
   }
@@ -55,16 +56,17 @@ struct FrameCompressor::Context {
   Context(const Context&) = delete;
 
   ZSTD_CCtx* zstd;
+  std::string scratch;  // kept between frames: clearing a new buffer a frame would show
 };
 
 FrameCompressor::FrameCompressor() : context_(std::make_unique<Context>()) {}
 FrameCompressor::~FrameCompressor() = default;
 
 std::string FrameCompressor::compress(std::span<const std::uint8_t> bytes) {
-  std::string frame(ZSTD_compressBound(bytes.size()), '\0');
-  const std::size_t size = ZSTD_compress2(context_->zstd, frame.data(), frame.size(), bytes.data(), bytes.size());
-  frame.resize(ZSTD_isError(size) ? 0 : size);
-  return frame;
+  std::string& scratch = context_->scratch;
+  if (const std::size_t bound = ZSTD_compressBound(bytes.size()); scratch.size() < bound) scratch.resize(bound);
+  const std::size_t size = ZSTD_compress2(context_->zstd, scratch.data(), scratch.size(), bytes.data(), bytes.size());
+  return scratch.substr(0, ZSTD_isError(size) ? 0 : size);
 }
 
 absl::StatusOr<std::string> open_frame(const Chunk& chunk, std::span<const std::uint8_t> frame) {

@@ -7,9 +7,11 @@
 
 namespace samara::cache_index {
 
-/// Level of every zstd frame that this format version writes. Part of the index header: another level gives another
-/// blob for the same tar.
+/// How every zstd frame of this format version is made. Part of the index header: other parameters give another blob
+/// for the same tar. Matches of 4 bytes instead of the level's 5 make blobs about 1 % smaller and cost 5 % of the
+/// speed; the next level costs 40 %.
 inline constexpr int kZstdLevel = 3;
+inline constexpr int kZstdMinMatch = 4;
 /// Level of the framing, which is small beside the data.
 inline constexpr int kFramingZstdLevel = 3;
 /// ZSTD_versionNumber() of the library that compresses here; another release may give other frames.

@@ -22,6 +22,7 @@ struct FramingReader::Context {
   std::span<const std::uint8_t> input;
   std::size_t consumed = 0;  // of the input
   bool frame_ended = false;
+  bool drained = true;  // zstd holds nothing more of the input that it took
 
   std::vector<std::uint8_t> buffer;
   std::size_t begin = 0, end = 0;  // decompressed and not yet read
@@ -48,12 +49,14 @@ absl::StatusOr<bool> FramingReader::refill() {
     if (at.consumed < at.input.size()) return absl::DataLossError("framing: bytes after its end");
     return false;
   }
+  if (at.drained && at.consumed == at.input.size()) return false;  // zstd calls asking again and again an error
   ZSTD_inBuffer in{at.input.data(), at.input.size(), at.consumed};
   ZSTD_outBuffer out{at.buffer.data(), at.buffer.size(), 0};
   const std::size_t left = ZSTD_decompressStream(at.zstd, &out, &in);
   if (ZSTD_isError(left)) return absl::DataLossError(str_cat("framing: ", ZSTD_getErrorName(left)));
   at.consumed = in.pos;
   at.frame_ended = left == 0;
+  at.drained = out.pos < out.size;
   at.begin = 0;
   at.end = out.pos;
   return out.pos > 0;

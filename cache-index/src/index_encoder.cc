@@ -135,11 +135,13 @@ std::string encode_chunks(std::span<const Chunk> chunks) {
   return table;
 }
 
+constexpr std::uint32_t kZstdParameters = kZstdLevel | kZstdMinMatch << 16;
+
 std::string encode_header(const LayerInfo& info, std::uint32_t inodes, std::uint32_t chunks) {
   std::string head(kMagic);
   for (const std::uint32_t field :
        {kVersion, static_cast<std::uint32_t>(kHeaderBytes), static_cast<std::uint32_t>(kStreamAlignment), kFastCdc,
-        kMinChunkBytes, kAverageChunkBytes, kMaxChunkBytes, kForcedCutBytes, static_cast<std::uint32_t>(kZstdLevel),
+        kMinChunkBytes, kAverageChunkBytes, kMaxChunkBytes, kForcedCutBytes, kZstdParameters,
         zstd_version()}) {
     append_le(head, field);
   }

@@ -10,6 +10,8 @@
 namespace samara::cache_index {
 namespace {
 
+using ::testing::ElementsAre;
+
 /// The operations as text, "literal:bytes", "copy:n", "skip:n"; parts of one literal put together again.
 std::vector<std::string> read_all(FramingReader& reader) {
   std::vector<std::string> ops;
@@ -56,7 +58,7 @@ TEST(Framing, GivesItsOperationsBack) {
   writer.finish();
 
   EXPECT_THAT(read_all(writer.compressed()),
-              ::testing::ElementsAre("literal:header", "copy:1099511627776", "skip:3", "copy:1", "literal:end"));
+              ElementsAre("literal:header", "copy:1099511627776", "skip:3", "copy:1", "literal:end"));
 }
 
 TEST(Framing, IsTheSameHoweverItsOperationsAreSplit) {
@@ -87,10 +89,21 @@ TEST(Framing, CanBeReadAsFarAsItWasFlushed) {
   writer.finish();
   reader.set_input(writer.compressed());
 
-  EXPECT_THAT(flushed, ::testing::ElementsAre("literal:one", "copy:7"));
+  EXPECT_THAT(flushed, ElementsAre("literal:one", "copy:7"));
   EXPECT_FALSE(complete_before);
-  EXPECT_THAT(read_all(reader), ::testing::ElementsAre("literal:two"));
+  EXPECT_THAT(read_all(reader), ElementsAre("literal:two"));
   EXPECT_TRUE(reader.complete());
+}
+
+TEST(Framing, MayBeAskedAnyNumberOfTimesBeforeMoreComes) {
+  FramingWriter writer;
+  FramingReader reader;
+  writer.copy(7);
+  writer.flush();
+  reader.set_input(writer.compressed());
+
+  EXPECT_THAT(read_all(reader), ElementsAre("copy:7"));
+  for (int i = 0; i < 1000; ++i) ASSERT_THAT(read_all(reader), ::testing::IsEmpty());
 }
 
 TEST(Framing, OfNothingIsComplete) {
@@ -135,7 +148,7 @@ TEST(Framing, ThatWantsAHugeWindowIsRefused) {
   ZSTD_compressStream2(context, &into, &in, ZSTD_e_flush);
   ZSTD_freeCCtx(context);
 
-  EXPECT_THAT(read_all(as_bytes(out).first(into.pos)), ::testing::ElementsAre("DATA_LOSS"));
+  EXPECT_THAT(read_all(as_bytes(out).first(into.pos)), ElementsAre("DATA_LOSS"));
 }
 
 }  // namespace

@@ -87,6 +87,12 @@ TEST_F(LayerWriterTest, TellsWhatItWrote) {
   EXPECT_EQ(layer.written.info.tar_size, layer.tar.size());
 }
 
+TEST_F(LayerWriterTest, HoldsAFileOfVeryManyChunks) {
+  const SampleLayer layer = write({{.path = "big", .content = sample_text(1, 48u << 20)}});
+
+  EXPECT_EQ(replayed(layer), layer.tar);
+}
+
 TEST_F(LayerWriterTest, ConvertsAnEmptyLayer) {
   const SampleLayer layer = write({});
 
@@ -126,8 +132,8 @@ TEST_F(LayerWriterTest, WritesTheBytesItAlwaysWrote) {
   EXPECT_EQ(layer.written.info.diff_id.to_string(),
             "sha256:488094b8dd4be43f09e26c7501e8d2220499556280e5e024c7e2175410c2bdfd");
   EXPECT_EQ(layer.written.info.blob.to_string(),
-            "sha256:71b493bf8546f1895086cd980e77b630dcdb2d230a44d2cf21929d07dcbb51a2");
-  EXPECT_EQ(layer.written.index.to_string(), "sha256:0ab17ee99153e17275dfab4fb9b384a7950b28eaf5b0d43057b399a093c26a0b");
+            "sha256:1ac6f7377bb207648c61eb404a490eecde00d7be9cd7b35107bd0713597f5f4d");
+  EXPECT_EQ(layer.written.index.to_string(), "sha256:76fd0b026da4df727951afcfd9b901a95aab779b8ae99bdd5998d75e7e34bb7f");
 }
 
 TEST_F(LayerWriterTest, StoresTheSameContentOnce) {
