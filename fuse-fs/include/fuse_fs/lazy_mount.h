@@ -13,8 +13,8 @@ namespace samara::fuse_fs {
 /// The node's one FUSE mount: every attached layer is the directory <mountpoint>/<slot>, read-only, its file contents
 /// fetched chunk by chunk as they are read.
 ///
-/// nodeid = (slot + 1) << 32 | inode, deterministic, so that the page cache is shared by every container and a restarted
-/// daemon gives the same numbers. Immutable: infinite time-outs, ENOSYS to open and opendir, readahead 1 MiB. Reads
+/// nodeid = (slot + 1) << 32 | inode, deterministic, so that the page cache is shared by every container and a
+/// restarted daemon gives the same numbers. Immutable: infinite time-outs, ENOSYS to open and opendir, readahead 1 MiB. Reads
 /// that miss are answered from another thread: no FUSE thread ever waits for the network.
 /// Threads: any; FUSE requests are served on threads of its own.
 class LazyMount {

@@ -1,0 +1,26 @@
+#pragma once
+
+#ifndef FUSE_USE_VERSION
+#define FUSE_USE_VERSION 314
+#endif
+#include <fuse_lowlevel.h>
+
+#include "interrupt_watcher.h"
+#include "mount_metrics.h"
+#include "read_service.h"
+#include "slot_table.h"
+
+namespace samara::fuse_fs {
+
+/// What the handlers work with. Borrowed; everything outlives the session.
+struct MountState {
+  SlotTable& slots;
+  ReadService& reads;
+  InterruptWatcher& interrupts;
+  MountMetrics& metrics;
+};
+
+/// The handlers of libfuse's low-level API. Their user data is a MountState. None of them waits for anything.
+const fuse_lowlevel_ops& operations();
+
+}  // namespace samara::fuse_fs
