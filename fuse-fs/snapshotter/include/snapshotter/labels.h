@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "snapshotter/snapshot.h"
+
+/// What containerd tells in the labels of a Prepare. docs/containerd.md says which client sends which.
+namespace samara::snapshotter {
+
+inline constexpr std::string_view kSnapshotRefLabel = "containerd.io/snapshot.ref";
+
+/// Where a registry keeps an image.
+struct ImageName {
+  std::string registry;    ///< "docker.io", "localhost:5000"
+  std::string repository;  ///< "library/python"
+};
+
+/// Splits "docker.io/library/python:3.12@sha256:…". A first part without dot, colon or the name "localhost" isn't a
+/// registry: "python" is docker.io/library/python. nullopt for what can't be a reference.
+std::optional<ImageName> parse_image_name(std::string_view reference);
+
+/// A layer that containerd would take ready-made.
+struct LayerRequest {
+  std::string target;             ///< snapshot.ref: the chainID as text
+  Digest chain_id;                ///< the same
+  Digest layer;                   ///< of the compressed bytes
+  std::string image_ref;          ///< may be empty
+  ImageName image;                ///< empty when image_ref is
+  std::vector<Digest> following;  ///< layers of the same image that will be asked for soon
+};
+
+/// nullopt when the labels don't name both a chainID and a layer: the snapshot is an ordinary one.
+/// Source: containerd.io/snapshot/cri.{layer-digest,image-ref,image-layers}, or
+/// containerd.io/snapshot/remote/stargz.{digest,reference,layers} as the stargz tools send.
+std::optional<LayerRequest> parse_layer_request(const Labels& labels);
+
+/// The chainID of a committed snapshot, from its snapshot.ref label or the end of its name ("<ns>/<n>/<chainID>").
+std::optional<Digest> chain_id_of(const Info& info);
+
+/// The chainID of a layer on top of `parent` (nullopt: of a bottom layer).
+/// Source: OCI Image Specification v1.1, config.md, "Layer ChainID".
+Digest chain_id(const std::optional<Digest>& parent, const Digest& diff_id);
+
+}  // namespace samara::snapshotter

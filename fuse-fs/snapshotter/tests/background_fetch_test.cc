@@ -1,0 +1,186 @@
+#include "snapshotter/background_fetch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "fake_clock.h"
+#include "test_layers.h"
+
+namespace samara::snapshotter {
+namespace {
+
+using State = BackgroundFetch::State;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// A reader that only prefetches, and whose chunks arrive when the test says so.
+class RecordingReader final : public peer::ChunkReader {
+ public:
+  struct Asked {
+    peer::LayerIndex layer;
+    std::uint32_t first = 0, count = 0;
+  };
+  void read(const peer::LayerIndex&, std::uint32_t, peer::FetchClass, Done done) override {
+    done(absl::UnimplementedError("nobody reads here"));
+  }
+  void prefetch(const peer::LayerIndex& layer, std::uint32_t first, std::uint32_t count,
+                peer::FetchClass urgency) override {
+    EXPECT_EQ(urgency, peer::FetchClass::kBackground);
+    asked.push_back({layer, first, count});
+  }
+  std::vector<Asked> asked;
+};
+
+class BackgroundFetchTest : public ::testing::Test {
+ protected:
+  static peer::LayerIndex layer(std::uint64_t seed) {
+    const TestLayer made = make_file_layer("big", cache_index::sample_bytes(seed, 4 << 20));
+    static std::vector<std::unique_ptr<std::string>> bytes;  // views need them
+    bytes.push_back(std::make_unique<std::string>(made.index));
+    return *cache_index::IndexReader::view(as_bytes(*bytes.back()));
+  }
+  void arrive(const RecordingReader::Asked& asked) {
+    for (std::uint32_t chunk = asked.first; chunk < asked.first + asked.count; ++chunk) {
+      present_.insert(asked.layer->chunk(chunk)->digest);
+    }
+  }
+  // Steps until it stops asking by itself, with everything arriving at once.
+  void run_to_the_end() {
+    while (const auto wait = fetch_.step()) {
+      ASSERT_LT(*wait, seconds(1));
+      if (!reader_.asked.empty()) arrive(reader_.asked.back());
+    }
+  }
+
+  FakeClock clock_;
+  RecordingReader reader_;
+  milliseconds since_blocking_{3'600'000};
+  std::set<Digest> present_;
+  BackgroundFetch fetch_{reader_, [this] { return since_blocking_; },
+                         [this](const Digest& chunk) { return present_.contains(chunk); }, clock_, small_windows()};
+
+ private:
+  static BackgroundFetch::Options small_windows() {
+    BackgroundFetch::Options options;
+    options.window_bytes = 600'000;
+    return options;
+  }
+};
+
+TEST_F(BackgroundFetchTest, HasNothingToDoWithoutLayers) {
+  EXPECT_EQ(fetch_.step(), std::nullopt);
+  EXPECT_EQ(fetch_.progress().state, State::kDone);
+}
+
+TEST_F(BackgroundFetchTest, FetchesEveryChunkWindowByWindow) {
+  const peer::LayerIndex one = layer(1);
+  fetch_.add(1, one);
+
+  run_to_the_end();
+
+  EXPECT_GT(reader_.asked.size(), 3u);
+  std::uint32_t next = 0;
+  for (const auto& asked : reader_.asked) {
+    EXPECT_EQ(asked.first, next);
+    next = asked.first + asked.count;
+  }
+  EXPECT_EQ(next, one->info().chunk_count);
+  EXPECT_EQ(fetch_.progress().layers_left, 0u);
+}
+
+TEST_F(BackgroundFetchTest, TakesLayersInTheOrderTheyCame) {
+  const peer::LayerIndex second = layer(2), first = layer(1);
+  fetch_.add(7, second);
+  fetch_.add(3, first);
+
+  run_to_the_end();
+
+  EXPECT_EQ(reader_.asked.front().layer, second);
+  EXPECT_EQ(reader_.asked.back().layer, first);
+}
+
+TEST_F(BackgroundFetchTest, WaitsForAQuietTime) {
+  fetch_.add(1, layer(1));
+  since_blocking_ = milliseconds(500);
+
+  EXPECT_EQ(fetch_.step(), milliseconds(1500));
+
+  EXPECT_TRUE(reader_.asked.empty());
+  EXPECT_EQ(fetch_.progress().state, State::kWaiting);
+}
+
+TEST_F(BackgroundFetchTest, PausesBetweenWindowsWhenSomebodyReads) {
+  fetch_.add(1, layer(1));
+  ASSERT_TRUE(fetch_.step());
+  arrive(reader_.asked.back());
+  since_blocking_ = milliseconds(0);
+
+  ASSERT_TRUE(fetch_.step());
+
+  EXPECT_EQ(reader_.asked.size(), 1u);
+}
+
+TEST_F(BackgroundFetchTest, SkipsWhatIsPresentAlready) {
+  const peer::LayerIndex one = layer(1);
+  const std::uint32_t half = one->info().chunk_count / 2;
+  arrive({one, 0, half});
+  fetch_.add(1, one);
+
+  ASSERT_TRUE(fetch_.step());
+
+  ASSERT_EQ(reader_.asked.size(), 1u);
+  EXPECT_EQ(reader_.asked[0].first, half);
+}
+
+TEST_F(BackgroundFetchTest, ACompleteLayerNeedsNoFetch) {
+  const peer::LayerIndex one = layer(1);
+  arrive({one, 0, one->info().chunk_count});
+  fetch_.add(1, one);
+
+  while (fetch_.step()) {
+  }
+
+  EXPECT_TRUE(reader_.asked.empty());
+  EXPECT_EQ(fetch_.progress().state, State::kDone);
+}
+
+TEST_F(BackgroundFetchTest, AsksForNothingMoreOfARemovedLayer) {
+  fetch_.add(1, layer(1));
+  ASSERT_TRUE(fetch_.step());
+  arrive(reader_.asked.back());
+
+  fetch_.remove(1);
+
+  EXPECT_EQ(fetch_.step(), std::nullopt);
+  EXPECT_EQ(reader_.asked.size(), 1u);
+}
+
+TEST_F(BackgroundFetchTest, AsksAgainForAWindowOfWhichNothingArrives) {
+  fetch_.add(1, layer(1));
+  ASSERT_TRUE(fetch_.step());
+  clock_.advance(seconds(29));
+  ASSERT_TRUE(fetch_.step());
+  ASSERT_EQ(reader_.asked.size(), 1u);
+
+  clock_.advance(seconds(1));
+  ASSERT_TRUE(fetch_.step());
+
+  ASSERT_EQ(reader_.asked.size(), 2u);
+  EXPECT_EQ(reader_.asked[1].first, reader_.asked[0].first);
+  EXPECT_EQ(fetch_.progress().state, State::kStalled);
+}
+
+TEST_F(BackgroundFetchTest, ItsThreadStartsWithTheFirstLayerAndStops) {
+  since_blocking_ = milliseconds(0);  // it never asks, so the reader needs no lock
+  fetch_.start();
+
+  fetch_.add(1, layer(1));
+  fetch_.stop();
+
+  EXPECT_EQ(fetch_.progress().layers_left, 1u);
+}
+
+}  // namespace
+}  // namespace samara::snapshotter

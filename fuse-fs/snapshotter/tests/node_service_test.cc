@@ -1,0 +1,78 @@
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "node.grpc.pb.h"
+#include "snapshotter/server.h"
+#include "snapshotter_stack.h"
+
+namespace samara::snapshotter {
+namespace {
+
+namespace api = node::v1;
+
+class NodeServiceTest : public ::testing::Test {
+ protected:
+  api::StatusResponse ask(const NodeStatus& status) {
+    const std::string socket = stack_.path() + "/node.sock";
+    const auto server = serve_node([&] { return status; }, socket);
+    EXPECT_TRUE(server.ok()) << server.status();
+    const auto stub = api::Node::NewStub(grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
+    grpc::ClientContext context;
+    api::StatusResponse response;
+    EXPECT_TRUE(stub->Status(&context, api::StatusRequest(), &response).ok());
+    return response;
+  }
+  SnapshotterStack stack_;
+};
+
+TEST_F(NodeServiceTest, TellsWhatTheNodeIs) {
+  NodeStatus status;
+  status.version = "1.2.3";
+  status.uptime = std::chrono::minutes(2);
+  status.mountpoint = "/var/lib/samara/node/layers";
+  status.sites = {{"http://a:1", true, ""}, {"http://b:2", false, "connection refused"}};
+  status.bytes_fetched = 77;
+  status.background = BackgroundFetch::Progress{BackgroundFetch::State::kFetching, 3};
+  status.snapshots = 9;
+
+  const api::StatusResponse response = ask(status);
+
+  EXPECT_EQ(response.version(), "1.2.3");
+  EXPECT_EQ(response.uptime_seconds(), 120u);
+  EXPECT_EQ(response.mountpoint(), status.mountpoint);
+  ASSERT_EQ(response.sites_size(), 2);
+  EXPECT_TRUE(response.sites(0).answers());
+  EXPECT_EQ(response.sites(1).error(), "connection refused");
+  EXPECT_EQ(response.bytes_fetched(), 77u);
+  EXPECT_EQ(response.background_fetch().state(), api::BackgroundFetch::FETCHING);
+  EXPECT_EQ(response.background_fetch().layers_left(), 3u);
+  EXPECT_EQ(response.snapshots(), 9u);
+}
+
+TEST_F(NodeServiceTest, TellsHowMuchOfEachLayerIsHere) {
+  const TestLayer layer = make_file_layer("big", cache_index::sample_bytes(1, 2 << 20));
+  stack_.prepare_lazily({layer}, "docker.io/library/python:3");
+  const peer::LayerIndex index = stack_.mount().attached().at(1);
+  const cache_index::Chunk chunk = *index->chunk(0);
+  ASSERT_TRUE(stack_.cache().put_frame(layer.record.blob, chunk, as_bytes(layer.blob).subspan(0, chunk.blob_size)).ok());
+  NodeStatus status;
+  status.layers = stack_.layers().states();
+
+  const api::StatusResponse response = ask(status);
+
+  ASSERT_EQ(response.layers_size(), 1);
+  const api::Layer& out = response.layers(0);
+  EXPECT_TRUE(out.attached());
+  EXPECT_EQ(out.layer_digest(), layer.record.layer.to_string());
+  EXPECT_EQ(out.diff_id(), layer.diff_id.to_string());
+  EXPECT_EQ(out.image_ref(), "docker.io/library/python:3");
+  EXPECT_EQ(out.chunks_present(), 1u);
+  EXPECT_EQ(out.chunks_total(), index->info().chunk_count);
+  EXPECT_EQ(out.bytes_present(), chunk.blob_size);
+  EXPECT_EQ(out.bytes_total(), layer.record.blob_size);
+  EXPECT_EQ(response.background_fetch().state(), api::BackgroundFetch::OFF);
+}
+
+}  // namespace
+}  // namespace samara::snapshotter

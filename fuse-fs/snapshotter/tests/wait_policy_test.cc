@@ -1,0 +1,71 @@
+#include "snapshotter/wait_policy.h"
+
+#include <gtest/gtest.h>
+
+namespace samara::snapshotter {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kMegabyte = 1'000'000;
+
+class WaitPolicyTest : public ::testing::Test {
+ protected:
+  WaitPolicy::TimePoint at(milliseconds after) const { return start_ + after; }
+
+  WaitPolicy::TimePoint start_ = WaitPolicy::TimePoint(seconds(1000));
+  // 1 s, and what 20 MB/s take: 3 s for 40 MB.
+  WaitPolicy policy_{{seconds(1), 20 * kMegabyte, milliseconds(500)}, start_};
+};
+
+TEST_F(WaitPolicyTest, TheLimitIsTheBaseAndAnOrdinaryPull) {
+  EXPECT_EQ(policy_.limit(0), seconds(1));
+  EXPECT_EQ(policy_.limit(40 * kMegabyte), seconds(3));
+  EXPECT_LE(policy_.limit(~0ull), seconds(3601));
+}
+
+TEST_F(WaitPolicyTest, WaitsTheBaseWhateverTheSiteSays) {
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(0)), 0, 0), milliseconds(500));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(500)), 0, 0), milliseconds(500));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(900)), 0, 0), milliseconds(100));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 0, 0), milliseconds(0));
+}
+
+TEST_F(WaitPolicyTest, GoesOnWhileProgressSaysThatItEndsInTime) {
+  (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
+
+  // 16 MB/s: done at 2.5 s of 3 s.
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 16 * kMegabyte, 40 * kMegabyte), milliseconds(500));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(2000)), 32 * kMegabyte, 40 * kMegabyte), milliseconds(500));
+}
+
+TEST_F(WaitPolicyTest, GivesUpWhenProgressIsTooSlow) {
+  (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
+
+  // 10 MB/s: done at 4 s.
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 10 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+}
+
+TEST_F(WaitPolicyTest, GivesUpWhenThereIsNoProgress) {
+  (void)policy_.next_wait(at(milliseconds(0)), 5 * kMegabyte, 40 * kMegabyte);
+
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 5 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+}
+
+TEST_F(WaitPolicyTest, CountsOnlyProgressMadeWhileWaiting) {
+  // Most was done before anybody waited; since then 1 MB/s.
+  (void)policy_.next_wait(at(milliseconds(0)), 30 * kMegabyte, 40 * kMegabyte);
+
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 31 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+}
+
+TEST_F(WaitPolicyTest, NeverWaitsBeyondTheLimit) {
+  (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
+
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(2900)), 39 * kMegabyte, 40 * kMegabyte), milliseconds(100));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(3000)), 39 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+}
+
+}  // namespace
+}  // namespace samara::snapshotter
