@@ -54,6 +54,28 @@ std::uint32_t killed_after(std::uint32_t enough, const std::string& root, std::u
   return acknowledged;
 }
 
+/// Opens the cache in a process of its own, so that this one stays without RocksDB's threads and may fork again, and
+/// looks whether each of the first `acknowledged` chunks is there, and nothing that is there is wrong.
+bool is_right(const std::string& root, std::uint32_t round, std::uint32_t acknowledged) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto cache = Cache::open({.root = root});
+    if (!cache.ok()) ::_exit(1);
+    for (std::uint32_t i = 0; i < kChunksPerRound; ++i) {
+      const MadeChunk made = numbered_chunk(round, i);
+      const bool present = (*cache)->has_chunk(made.chunk.digest);
+      const auto read = (*cache)->read_chunk(made.chunk);
+      EXPECT_TRUE(present || i >= acknowledged) << "lost chunk " << i << " of round " << round;
+      EXPECT_EQ(read.ok(), present) << read.status();
+      EXPECT_EQ(read.value_or(""), present ? made.bytes : "");
+    }
+    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 TEST(CacheCrash, LosesNothingThatWasAcknowledgedAndLeavesNoRowThatLies) {
   const TempDir dir = *TempDir::create("crash");
   const std::string root = dir.path() + "/cache";
@@ -65,32 +87,20 @@ TEST(CacheCrash, LosesNothingThatWasAcknowledgedAndLeavesNoRowThatLies) {
     const std::uint32_t acknowledged = killed_after(enough, root, round);
 
     ASSERT_GE(acknowledged, enough) << "the child failed in round " << round;
-    const auto cache = Cache::open({.root = root});
-    ASSERT_TRUE(cache.ok()) << cache.status();
-    for (std::uint32_t i = 0; i < kChunksPerRound; ++i) {
-      const MadeChunk made = numbered_chunk(round, i);
-      const bool present = (*cache)->has_chunk(made.chunk.digest);
-      EXPECT_TRUE(present || i >= acknowledged) << "lost chunk " << i << " of round " << round;
-      const auto read = (*cache)->read_chunk(made.chunk);
-      EXPECT_EQ(read.ok(), present) << read.status();
-      EXPECT_EQ(read.value_or(""), present ? made.bytes : "");
-    }
+    ASSERT_TRUE(is_right(root, round, acknowledged)) << "round " << round;
   }
 }
 
-TEST(CacheCrash, KeepsAllEarlierRoundsReadable) {
+TEST(CacheCrash, KeepsWhatEarlierRoundsAcknowledged) {
   const TempDir dir = *TempDir::create("crash");
   const std::string root = dir.path() + "/cache";
-  for (std::uint32_t round = 0; round < 3; ++round) ASSERT_GE(killed_after(5, root, round), 5u);
+  std::vector<std::uint32_t> acknowledged;
 
-  const auto cache = Cache::open({.root = root});
+  for (std::uint32_t round = 0; round < 3; ++round) acknowledged.push_back(killed_after(5, root, round));
 
-  ASSERT_TRUE(cache.ok()) << cache.status();
   for (std::uint32_t round = 0; round < 3; ++round) {
-    for (std::uint32_t i = 0; i < 5; ++i) {
-      const MadeChunk made = numbered_chunk(round, i);
-      EXPECT_EQ((*cache)->read_chunk(made.chunk).value_or("nothing"), made.bytes);
-    }
+    EXPECT_GE(acknowledged[round], 5u);
+    EXPECT_TRUE(is_right(root, round, acknowledged[round])) << "round " << round;
   }
 }
 
