@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/config.h"
+#include "base/http/server.h"
+#include "registry_proxy/blobs.h"
+#include "registry_proxy/conversions.h"
+#include "registry_proxy/manifests.h"
+#include "registry_proxy/mirror.h"
+#include "registry_proxy/upstream.h"
+
+namespace samara {
+
+/// The options of samara-site; deploy/site.toml lists them with their meanings.
+struct SiteOptions {
+  http::Server::Options server;
+  std::string cache = "/var/lib/samara/site";
+  registry_proxy::Upstreams::Options upstreams;
+  registry_proxy::Blobs::Options blobs;
+  registry_proxy::Manifests::Options manifests;
+  registry_proxy::Mirror::Options mirror;
+  registry_proxy::Conversions::Options conversions;
+};
+
+/// Errors: InvalidArgument, naming every option that is wrong.
+absl::Status read_options(Config& config, SiteOptions& options);
+
+}  // namespace samara

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/http/client.h"
+#include "base/http/server.h"
+#include "base/metrics.h"
+#include "cache_index/cache.h"
+#include "options.h"
+#include "registry_proxy/site_api.h"
+
+namespace samara {
+
+/// A running site: the mirror, the conversions and what nodes ask for, over one cache and one port.
+/// Threads: made and destroyed on main's; requests come on the server's.
+class Site {
+ public:
+  /// Errors: those of Cache::open() and http::Server::create().
+  static absl::StatusOr<std::unique_ptr<Site>> start(SiteOptions options);
+  /// Cancels downloads and conversions under way, then waits for the requests.
+  ~Site();
+
+ private:
+  Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache);
+  void answer(const http::Request& request, http::ResponseWriter& out);
+
+  const SiteOptions options_;
+  Metrics metrics_;
+  SystemClock clock_;
+  http::Client client_;
+  std::unique_ptr<cache_index::Cache> cache_;
+  registry_proxy::Upstreams upstreams_;
+  registry_proxy::Blobs blobs_;
+  registry_proxy::Manifests manifests_;
+  registry_proxy::Conversions conversions_;
+  registry_proxy::Mirror mirror_;
+  registry_proxy::SiteApi site_api_;
+  std::unique_ptr<http::Server> server_;
+};
+
+}  // namespace samara
