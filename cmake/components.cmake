@@ -1,5 +1,8 @@
 include(GoogleTest)
 
+# Every program of unit tests; all that a sanitizer run builds.
+add_custom_target(unit_tests)
+
 # samara_tests(NAME SOURCES... LIBS...): one GoogleTest program; every TEST in it is a ctest test.
 # A program that needs root or real daemons gets LABELS so that a sanitizer run can leave it out.
 function(samara_tests name)
@@ -8,6 +11,9 @@ function(samara_tests name)
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest_main)
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
+  endif()
+  if(arg_LABELS STREQUAL "unit")
+    add_dependencies(unit_tests ${name})
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 120)
 endfunction()

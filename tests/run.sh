@@ -28,7 +28,7 @@ main() {
   ccache --max-size 5G >/dev/null
   if [[ -z ${SAMARA_SKIP_SANITIZERS:-} ]]; then
     note "unit tests with AddressSanitizer and UBSan"
-    build "$build_directory/asan" -DSAMARA_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug
+    build "$build_directory/asan" --targets unit_tests -DSAMARA_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug
     run_ctest "$build_directory/asan" --parallel "$(nproc)" -L unit "$@"
   fi
   note "all tests, Release"
