@@ -36,6 +36,7 @@ Site::Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache)
       site_api_(*cache_, upstreams_, conversions_) {}
 
 Site::~Site() {
+  upstreams_.stop();
   conversions_.stop();  // whoever waits for a layer or for bytes is answered, so that the server's threads end
   blobs_.stop();
   if (server_ != nullptr) server_->stop();

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/byte_stream.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "cache_index/cache.h"
+#include "registry_proxy/fill.h"
+#include "registry_proxy/upstream.h"
+
+namespace samara::registry_proxy {
+
+/// Every blob that can be had: from the cache, or from upstream through one fill a digest, whoever asks.
+/// Threads: any. The destructor stops.
+class Blobs {
+ public:
+  struct Options {
+    FillOptions fill;
+    std::size_t max_fills = 256;  ///< at once
+  };
+  /// Everything is borrowed.
+  Blobs(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, Metrics& metrics, const Options& options);
+  ~Blobs();
+
+  using Opened = std::variant<cache_index::ObjectFile, FillReader>;
+  /// The blob if it is here or on its way; nullopt otherwise. Starts nothing.
+  std::optional<Opened> find(const Digest& digest);
+  /// The blob, its fill started if need be. Errors: NotFound (no such upstream), ResourceExhausted (too many fills,
+  /// disk full), Cancelled (stopping), those of the cache.
+  absl::StatusOr<Opened> open(const BlobRef& blob);
+
+  /// The blob's bytes in order, cached or as they arrive; read() returns Cancelled once `stop` is requested.
+  absl::StatusOr<std::unique_ptr<ByteStream>> stream(const BlobRef& blob, std::stop_token stop);
+  /// The whole of a small blob; ResourceExhausted when it is larger than `limit` bytes.
+  absl::StatusOr<std::string> read(const BlobRef& blob, std::uint64_t limit, std::stop_token stop);
+
+  /// What upstream says of the blob's size, without fetching it.
+  absl::StatusOr<std::uint64_t> ask_size(const BlobRef& blob);
+  /// Streams exactly `range` of the blob straight from upstream; nothing is kept. `total` is checked.
+  /// Errors: DataLoss (answered something else), those of Upstream::fetch() and `on_body`.
+  absl::Status fetch_range(const BlobRef& blob, const ByteRange& range, std::uint64_t total,
+                           const http::Client::OnBody& on_body);
+
+  cache_index::Cache& cache() { return cache_; }
+  /// Ends every fill and lets no new one start.
+  void stop();
+
+ private:
+  struct Running {
+    std::shared_ptr<Fill> fill;
+    std::thread thread;
+  };
+  void run_fill(const std::shared_ptr<Fill>& fill);
+  std::vector<std::thread> take_finished();
+
+  cache_index::Cache& cache_;
+  Upstreams& upstreams_;
+  const Clock& clock_;
+  const Options options_;
+  Metrics::Counter& bytes_fetched_;
+  Metrics::Gauge& active_;
+
+  std::mutex mutex_;
+  bool stopping_ = false;
+  std::map<Digest, Running> fills_;
+  std::vector<std::thread> finished_;
+};
+
+}  // namespace samara::registry_proxy

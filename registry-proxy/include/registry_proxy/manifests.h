@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "cache_index/cache.h"
+#include "registry_proxy/manifest.h"
+#include "registry_proxy/names.h"
+#include "registry_proxy/upstream.h"
+
+namespace samara::registry_proxy {
+
+/// A manifest as a client gets it.
+struct StoredManifest {
+  std::string bytes;       ///< verbatim
+  std::string media_type;  ///< Content-Type
+  Digest digest;
+  Manifest parsed;
+  bool stale = false;       ///< upstream couldn't be asked whether the tag still names this
+  bool from_cache = false;  ///< nothing but, at most, a question for the tag's digest went upstream
+};
+
+/// Manifests by tag and digest, kept as objects and rows (docs/rows.md).
+///
+/// A digest is answered from the cache for ever; a tag for `tag_ttl`, then upstream is asked for its digest (HEAD). When
+/// upstream can't answer, what the tag named last is given as stale. What isn't a manifest is never kept.
+/// Threads: any; one fetch for all who ask for the same at the same time.
+class Manifests {
+ public:
+  struct Options {
+    std::chrono::milliseconds tag_ttl{60'000};
+  };
+  /// Tables of the cache's store; pass them to Cache::open().
+  static std::vector<std::string> tables();
+
+  /// Everything is borrowed; the cache was opened with tables().
+  Manifests(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, const Options& options);
+  ~Manifests();
+
+  /// Errors: those of Upstream::fetch(); DataLoss (digest differs); InvalidArgument (not a manifest);
+  /// ResourceExhausted (rate limit, larger than kMaxManifestBytes).
+  absl::StatusOr<StoredManifest> get(const Repository& repository, const Reference& reference);
+
+ private:
+  struct Tag {
+    Digest digest;
+    std::chrono::system_clock::time_point checked;
+  };
+  class Flights;
+
+  absl::StatusOr<StoredManifest> by_digest(const Repository& repository, const Digest& digest);
+  absl::StatusOr<StoredManifest> by_tag(const Repository& repository, const std::string& tag);
+  absl::StatusOr<StoredManifest> refresh_tag(const Repository& repository, const std::string& tag);
+  absl::StatusOr<StoredManifest> fetch(const Repository& repository, const Reference& reference);
+  absl::StatusOr<std::optional<Digest>> ask_digest(const Repository& repository, const std::string& tag);
+  absl::Status keep(const Repository& repository, const Reference& reference, const StoredManifest& manifest);
+  absl::StatusOr<StoredManifest> load(const Digest& digest);
+  std::optional<Tag> load_tag(const Repository& repository, const std::string& tag);
+  absl::Status store_tag(const Repository& repository, const std::string& tag, const Digest& digest);
+  void forget_tag(const Repository& repository, const std::string& tag);
+  bool fresh(const Tag& tag) const;
+
+  cache_index::Cache& cache_;
+  Upstreams& upstreams_;
+  const Clock& clock_;
+  const Options options_;
+  std::unique_ptr<Flights> flights_;
+};
+
+}  // namespace samara::registry_proxy

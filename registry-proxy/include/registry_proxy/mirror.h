@@ -1,0 +1,49 @@
+#pragma once
+
+#include <string>
+
+#include "base/http/server.h"
+#include "registry_proxy/blobs.h"
+#include "registry_proxy/conversions.h"
+#include "registry_proxy/manifests.h"
+#include "registry_proxy/source.h"
+#include "registry_proxy/upstream.h"
+
+namespace samara::registry_proxy {
+
+/// The pull half of the OCI Distribution API, as a mirror of other registries:
+///
+///   GET|HEAD /v2/
+///   GET|HEAD /v2/<repository>/manifests/<tag or digest>?ns=<registry>
+///   GET|HEAD /v2/<repository>/blobs/<digest>?ns=<registry>          with Range
+///
+/// A client that can't be helped gets 404 or 5xx at once and never 401, 408 or 429, so that containerd goes on to its
+/// next host. A blob whose download is under way is followed; a range far ahead of it comes straight from upstream.
+/// Source: OCI Distribution Specification v1.1.
+/// Threads: any.
+class Mirror {
+ public:
+  struct Options {
+    std::string default_registry = "docker.io";  ///< when there is no ?ns=
+    std::uint64_t far_ahead = 8u << 20;           ///< bytes that a reader waits for at most, in place of a range fetch
+  };
+  /// Everything is borrowed.
+  Mirror(Upstreams& upstreams, Manifests& manifests, Blobs& blobs, Conversions& conversions, const Options& options);
+
+  /// Answers a request whose path begins with "/v2".
+  Source handle(const http::Request& request, http::ResponseWriter& out);
+
+ private:
+  Source answer_manifest(const Repository& repository, std::string_view reference, http::ResponseWriter& out);
+  Source answer_blob(const Repository& repository, std::string_view digest, std::string_view range,
+                     http::ResponseWriter& out);
+  void maybe_convert(const Repository& repository, const Manifest& manifest);
+
+  Upstreams& upstreams_;
+  Manifests& manifests_;
+  Blobs& blobs_;
+  Conversions& conversions_;
+  const Options options_;
+};
+
+}  // namespace samara::registry_proxy

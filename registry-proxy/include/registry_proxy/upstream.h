@@ -1,0 +1,109 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/byte_range.h"
+#include "base/clock.h"
+#include "base/http/client.h"
+#include "registry_proxy/names.h"
+
+namespace samara::registry_proxy {
+
+/// When the layers of an image are converted.
+enum class ConvertPolicy {
+  kOnPull,     ///< as soon as its manifest is asked for
+  kOnRequest,  ///< when a node asks for a layer
+  kNever,
+};
+
+struct UpstreamConfig {
+  std::string registry;           ///< the name that clients use, "docker.io"
+  std::vector<std::string> urls;  ///< tried in order; empty: https and the registry's name. http:// allows plain HTTP
+  std::string ca_file;            ///< PEM, in place of the system's
+  std::string username;
+  std::string password_file;  ///< read for each authentication, so that a new secret needs no restart
+  ConvertPolicy convert = ConvertPolicy::kOnPull;
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds idle_timeout{15'000};  ///< longest silence, before an answer and within it
+};
+
+class Authorizer;
+
+/// One registry that images come from.
+///
+/// Answers a bearer or basic challenge with the configured credentials, or anonymously, and remembers the token until
+/// shortly before it expires. Follows redirects; credentials stay with the registry.
+/// Threads: any.
+class Upstream {
+ public:
+  /// `client` and `clock` are borrowed. `stop` ends requests that have no stop token of their own.
+  Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, std::stop_token stop = {});
+  ~Upstream();
+
+  const UpstreamConfig& config() const { return config_; }
+
+  struct Request {
+    enum class Kind { kManifest, kBlob };
+    Kind kind = Kind::kBlob;
+    std::string repository;  ///< "library/python"
+    std::string reference;   ///< tag or digest
+    bool head = false;
+    std::optional<ByteRange> range;  ///< `end` kOpenEnd: to the end, whatever that is
+    std::stop_token stop;
+  };
+  static constexpr std::uint64_t kOpenEnd = ~std::uint64_t{0};
+
+  /// Streams the answer; `on_head` is called for 200, and for 206 when a range was asked for, and for nothing else.
+  /// Errors: NotFound, Unauthenticated (401), PermissionDenied (403), ResourceExhausted (429), Unavailable (5xx,
+  /// network), DeadlineExceeded, OutOfRange (416), Unimplemented (405), Internal (any other answer), Cancelled, and
+  /// those of the callbacks. They name registry, repository and reference, and no secret.
+  absl::Status fetch(const Request& request, const http::Client::OnHead& on_head, const http::Client::OnBody& on_body);
+
+ private:
+  absl::Status fetch_from(const std::string& url, const Request& request, const http::Client::OnHead& on_head,
+                          const http::Client::OnBody& on_body);
+
+  const UpstreamConfig config_;
+  http::Client& client_;
+  const std::stop_token stop_;
+  std::unique_ptr<Authorizer> authorizer_;
+};
+
+/// Every upstream by name: the configured ones, and others as they are asked for.
+/// Threads: any.
+class Upstreams {
+ public:
+  struct Options {
+    std::vector<UpstreamConfig> configured;
+    bool allow_others = true;  ///< registries that aren't configured, over https and anonymously
+    UpstreamConfig others;     ///< what those get, apart from name and URLs
+  };
+  /// `client` and `clock` are borrowed.
+  Upstreams(Options options, http::Client& client, const Clock& clock);
+
+  /// Lives as long as this object. NotFound when the registry isn't configured and others aren't allowed.
+  absl::StatusOr<Upstream*> find(std::string_view registry);
+
+  /// Ends requests under way and all later ones with Cancelled, apart from those with a stop token of their own.
+  void stop() { stop_.request_stop(); }
+
+ private:
+  const Options options_;
+  http::Client& client_;
+  const Clock& clock_;
+  std::stop_source stop_;
+  std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<Upstream>, std::less<>> upstreams_;
+};
+
+}  // namespace samara::registry_proxy

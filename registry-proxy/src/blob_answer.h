@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/http/server.h"
+#include "range_answer.h"
+#include "registry_proxy/blobs.h"
+#include "registry_proxy/source.h"
+
+namespace samara::registry_proxy {
+
+/// Answers one request for a blob: from the cache, by following its download, or straight from upstream.
+/// Threads: one.
+class BlobAnswer {
+ public:
+  /// Everything is borrowed.
+  BlobAnswer(Blobs& blobs, const BlobRef& blob, std::string_view range_header, std::uint64_t far_ahead,
+             http::ResponseWriter& out)
+      : blobs_(blobs), blob_(blob), range_header_(range_header), far_ahead_(far_ahead), out_(out) {}
+
+  Source run();
+
+ private:
+  Source serve(Blobs::Opened opened);
+  Source follow(FillReader fill);
+  Source pass_through(const RangeAnswer& answer, std::uint64_t from);
+  Source open_and_serve();
+  Source head();
+  Source fail(const absl::Status& status);
+  bool starts_far_ahead() const;
+  bool may_do_better(const Fill& fill, const absl::Status& failure);
+  absl::Status begin_once(const RangeAnswer& answer);
+
+  Blobs& blobs_;
+  const BlobRef& blob_;
+  const std::string_view range_header_;
+  const std::uint64_t far_ahead_;
+  http::ResponseWriter& out_;
+  bool tried_again_ = false;
+};
+
+}  // namespace samara::registry_proxy

@@ -1,0 +1,182 @@
+#include "registry_proxy/blobs.h"
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "blob_streams.h"
+
+namespace samara::registry_proxy {
+namespace {
+
+Upstream::Request request_for(const BlobRef& blob) {
+  Upstream::Request request;
+  request.repository = blob.repository.name;
+  request.reference = blob.digest.to_string();
+  return request;
+}
+
+}  // namespace
+
+Blobs::Blobs(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, Metrics& metrics,
+             const Options& options)
+    : cache_(cache),
+      upstreams_(upstreams),
+      clock_(clock),
+      options_(options),
+      bytes_fetched_(metrics.counter("samara_site_upstream_bytes_total", "Blob bytes fetched from registries.")),
+      active_(metrics.gauge("samara_site_fills", "Blobs being downloaded.")) {}
+
+Blobs::~Blobs() { stop(); }
+
+void Blobs::stop() {
+  std::vector<std::thread> threads;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (auto& [digest, running] : fills_) {
+      running.fill->cancel();
+      threads.push_back(std::move(running.thread));
+    }
+    std::move(finished_.begin(), finished_.end(), std::back_inserter(threads));
+    finished_.clear();
+  }
+  for (std::thread& thread : threads)
+    if (thread.joinable()) thread.join();
+}
+
+std::optional<Blobs::Opened> Blobs::find(const Digest& digest) {
+  const std::lock_guard lock(mutex_);
+  if (const auto it = fills_.find(digest); it != fills_.end()) return Opened(FillReader(it->second.fill));
+  auto object = cache_.open_object(digest);
+  if (!object.ok()) return std::nullopt;
+  return Opened(std::move(*object));
+}
+
+absl::StatusOr<Blobs::Opened> Blobs::open(const BlobRef& blob) {
+  if (auto found = find(blob.digest)) return std::move(*found);
+  SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(blob.repository.registry));
+  std::vector<std::thread> finished = take_finished();
+  for (std::thread& thread : finished)
+    if (thread.joinable()) thread.join();
+
+  // A fill leaves the map only after its object is in the cache, so under the lock a blob is in one, in the other, or
+  // nowhere.
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return absl::CancelledError("stopping");
+  if (const auto it = fills_.find(blob.digest); it != fills_.end()) return Opened(FillReader(it->second.fill));
+  if (auto object = cache_.open_object(blob.digest); object.ok()) return Opened(std::move(*object));
+  if (fills_.size() >= options_.max_fills) return absl::ResourceExhaustedError("too many blobs are being downloaded");
+  SAMARA_ASSIGN_OR_RETURN(auto writer, cache_.create_object(blob.digest));
+  SAMARA_ASSIGN_OR_RETURN(std::shared_ptr<Fill> fill, Fill::create(blob, *upstream, std::move(writer), clock_,
+                                                                   bytes_fetched_, options_.fill));
+  try {
+    fills_[blob.digest] = Running{fill, std::thread([this, fill] { run_fill(fill); })};
+  } catch (const std::system_error& e) {
+    fills_.erase(blob.digest);
+    return absl::ResourceExhaustedError(str_cat("can't start a download: ", e.what()));
+  }
+  return Opened(FillReader(fill));
+}
+
+void Blobs::run_fill(const std::shared_ptr<Fill>& fill) {
+  active_.add(1);
+  const absl::Status status = fill->run();
+  active_.add(-1);
+  if (!status.ok() && !absl::IsCancelled(status))
+    log::warning("a blob can't be fetched",
+                 {{"blob", fill->blob().digest.to_string()}, {"repository", fill->blob().repository.to_string()}, {"error", status}});
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = fills_.find(fill->blob().digest);
+    finished_.push_back(std::move(it->second.thread));
+    fills_.erase(it);
+  }
+  fill->finish(status);
+}
+
+std::vector<std::thread> Blobs::take_finished() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(finished_, {});
+}
+
+absl::StatusOr<std::unique_ptr<ByteStream>> Blobs::stream(const BlobRef& blob, std::stop_token stop) {
+  SAMARA_ASSIGN_OR_RETURN(Opened opened, open(blob));
+  std::unique_ptr<ByteStream> stream;
+  if (auto* object = std::get_if<cache_index::ObjectFile>(&opened)) {
+    stream = std::make_unique<ObjectStream>(std::move(*object), stop);
+  } else {
+    stream = std::make_unique<FillStream>(std::move(std::get<FillReader>(opened)), stop);
+  }
+  return stream;
+}
+
+absl::StatusOr<std::string> Blobs::read(const BlobRef& blob, std::uint64_t limit, std::stop_token stop) {
+  if (blob.size.value_or(0) > limit)
+    return absl::ResourceExhaustedError(str_cat(blob.digest.to_string(), " has ", *blob.size, " bytes"));
+  SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<ByteStream> input, stream(blob, stop));
+  std::string content;
+  std::array<std::uint8_t, 32768> piece;
+  while (true) {
+    SAMARA_ASSIGN_OR_RETURN(const std::size_t n, input->read(piece));
+    if (n == 0) return content;
+    if (n > limit - content.size())
+      return absl::ResourceExhaustedError(str_cat(blob.digest.to_string(), " has more than ", limit, " bytes"));
+    content.append(reinterpret_cast<const char*>(piece.data()), n);
+  }
+}
+
+absl::StatusOr<std::uint64_t> Blobs::ask_size(const BlobRef& blob) {
+  SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(blob.repository.registry));
+  Upstream::Request request = request_for(blob);
+  request.head = true;
+  std::uint64_t size = 0;
+  bool known = false;
+  SAMARA_RETURN_IF_ERROR(upstream->fetch(
+      request,
+      [&](const http::ResponseHead& head) {
+        known = absl::SimpleAtoi(to_absl(head.headers.get("Content-Length")), &size);
+        return absl::OkStatus();
+      },
+      [](std::span<const std::uint8_t>) { return absl::OkStatus(); }));
+  if (!known) return absl::UnimplementedError("the registry doesn't tell the blob's size");
+  return size;
+}
+
+absl::Status Blobs::fetch_range(const BlobRef& blob, const ByteRange& range, std::uint64_t total,
+                                const http::Client::OnBody& on_body) {
+  SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(blob.repository.registry));
+  Upstream::Request request = request_for(blob);
+  request.range = range;
+  const auto wrong = [] { return absl::DataLossError("the registry answered another range than the one asked for"); };
+  std::uint64_t skip = 0, left = range.size();
+  const absl::Status status = upstream->fetch(
+      request,
+      [&](const http::ResponseHead& head) {
+        if (head.status == 200) {
+          skip = range.begin;
+          return absl::OkStatus();
+        }
+        const auto part = parse_content_range(head.headers.get("Content-Range"));
+        return part.ok() && part->range == range && part->total == total ? absl::OkStatus() : wrong();
+      },
+      [&](std::span<const std::uint8_t> data) {
+        bytes_fetched_.add(static_cast<double>(data.size()));
+        const std::uint64_t dropped = std::min<std::uint64_t>(skip, data.size());
+        skip -= dropped;
+        data = data.subspan(dropped);
+        data = data.first(std::min<std::uint64_t>(left, data.size()));
+        left -= data.size();
+        if (!data.empty()) SAMARA_RETURN_IF_ERROR(on_body(data));
+        return left == 0 && skip == 0 ? absl::AbortedError("enough") : absl::OkStatus();
+      });
+  if (left == 0) return absl::OkStatus();
+  return status.ok() ? wrong() : status;
+}
+
+}  // namespace samara::registry_proxy

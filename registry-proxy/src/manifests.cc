@@ -1,0 +1,210 @@
+#include "registry_proxy/manifests.h"
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "cache_index/hasher.h"
+#include "single_flight.h"
+
+namespace samara::registry_proxy {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
+
+constexpr std::string_view kManifestTable = "manifests";
+constexpr std::string_view kTagTable = "tags";
+
+Digest hash(Digest::Algorithm algorithm, std::string_view bytes) {
+  cache_index::Hasher hasher(algorithm);
+  hasher.update(as_bytes(bytes));
+  return hasher.finish();
+}
+
+std::string tag_key(const Repository& repository, const std::string& tag) {
+  return str_cat(repository.to_string(), ":", tag);
+}
+
+// Can the tag's last meaning stand in for this failure? Not when upstream has answered that it has none, or not for us.
+bool is_outage(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) ||
+         absl::IsInternal(status);
+}
+
+Upstream::Request request_for(const Repository& repository, const Reference& reference) {
+  Upstream::Request request;
+  request.kind = Upstream::Request::Kind::kManifest;
+  request.repository = repository.name;
+  request.reference = reference.to_string();
+  return request;
+}
+
+}  // namespace
+
+class Manifests::Flights : public SingleFlight<absl::StatusOr<StoredManifest>> {};
+
+std::vector<std::string> Manifests::tables() { return {std::string(kManifestTable), std::string(kTagTable)}; }
+
+Manifests::Manifests(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, const Options& options)
+    : cache_(cache), upstreams_(upstreams), clock_(clock), options_(options), flights_(std::make_unique<Flights>()) {}
+Manifests::~Manifests() = default;
+
+absl::StatusOr<StoredManifest> Manifests::get(const Repository& repository, const Reference& reference) {
+  return reference.digest ? by_digest(repository, *reference.digest) : by_tag(repository, reference.tag);
+}
+
+absl::StatusOr<StoredManifest> Manifests::by_digest(const Repository& repository, const Digest& digest) {
+  if (auto stored = load(digest); stored.ok()) return stored;
+  const std::string flight = str_cat(repository.to_string(), "@", digest.to_string());
+  return flights_->run(flight, [&] { return fetch(repository, Reference{{}, digest}); });
+}
+
+absl::StatusOr<StoredManifest> Manifests::by_tag(const Repository& repository, const std::string& tag) {
+  const std::optional<Tag> known = load_tag(repository, tag);
+  if (known && fresh(*known)) {
+    if (auto stored = load(known->digest); stored.ok()) return stored;
+  }
+  return flights_->run(tag_key(repository, tag), [&] { return refresh_tag(repository, tag); });
+}
+
+// Asks upstream what the tag names now; falls back to what it named last while upstream is away.
+absl::StatusOr<StoredManifest> Manifests::refresh_tag(const Repository& repository, const std::string& tag) {
+  const std::optional<Tag> known = load_tag(repository, tag);
+  absl::StatusOr<StoredManifest> stored = absl::NotFoundError("");
+  if (known) stored = load(known->digest);
+  if (stored.ok() && fresh(*known)) return stored;  // whoever flew before us has asked
+
+  absl::Status failure;
+  if (stored.ok()) {
+    const auto now = ask_digest(repository, tag);
+    if (now.ok() && *now == known->digest) {
+      SAMARA_RETURN_IF_ERROR(store_tag(repository, tag, known->digest));
+      return stored;
+    }
+    failure = now.status();
+  }
+  if (failure.ok()) {  // unknown, or moved: the manifest itself is needed
+    auto fetched = fetch(repository, Reference{tag, std::nullopt});
+    if (fetched.ok()) return fetched;
+    failure = fetched.status();
+  }
+  if (absl::IsNotFound(failure)) forget_tag(repository, tag);
+  if (!stored.ok() || !is_outage(failure)) return failure;
+  log::warning("a tag can't be checked; giving what it named last",
+               {{"tag", tag_key(repository, tag)}, {"digest", known->digest.to_string()}, {"error", failure}});
+  stored->stale = true;
+  return stored;
+}
+
+// nullopt when the registry doesn't tell digests.
+absl::StatusOr<std::optional<Digest>> Manifests::ask_digest(const Repository& repository, const std::string& tag) {
+  SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(repository.registry));
+  Upstream::Request request = request_for(repository, Reference{tag, std::nullopt});
+  request.head = true;
+  std::optional<Digest> digest;
+  const absl::Status status = upstream->fetch(
+      request,
+      [&](const http::ResponseHead& head) {
+        if (const auto parsed = Digest::parse(head.headers.get("Docker-Content-Digest")); parsed.ok()) digest = *parsed;
+        return absl::OkStatus();
+      },
+      [](std::span<const std::uint8_t>) { return absl::OkStatus(); });
+  if (!status.ok() && !absl::IsUnimplemented(status)) return status;
+  return digest;
+}
+
+absl::StatusOr<StoredManifest> Manifests::fetch(const Repository& repository, const Reference& reference) {
+  SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(repository.registry));
+  StoredManifest manifest;
+  std::string told_digest, content_type;
+  SAMARA_RETURN_IF_ERROR(upstream->fetch(
+      request_for(repository, reference),
+      [&](const http::ResponseHead& head) {
+        told_digest = head.headers.get("Docker-Content-Digest");
+        content_type = head.headers.get("Content-Type");
+        return absl::OkStatus();
+      },
+      [&](std::span<const std::uint8_t> data) {
+        if (data.size() > kMaxManifestBytes - manifest.bytes.size())
+          return absl::InvalidArgumentError(str_cat("larger than ", kMaxManifestBytes, " bytes: not a manifest"));
+        manifest.bytes += as_text(data);
+        return absl::OkStatus();
+      }));
+  const std::string name = str_cat(repository.to_string(), reference.digest ? "@" : ":", reference.to_string());
+  const auto told = Digest::parse(told_digest);
+  const Digest::Algorithm algorithm = reference.digest ? reference.digest->algorithm() : Digest::Algorithm::kSha256;
+  manifest.digest = hash(algorithm, manifest.bytes);
+  if (reference.digest && manifest.digest != *reference.digest)
+    return absl::DataLossError(str_cat(name, ": the registry's bytes have the digest ", manifest.digest.to_string()));
+  if (told.ok() && hash(told->algorithm(), manifest.bytes) != *told)
+    return absl::DataLossError(str_cat(name, ": the registry's bytes differ from its Docker-Content-Digest"));
+  auto parsed = parse_manifest(manifest.bytes, content_type);
+  if (!parsed.ok()) return annotate(parsed.status(), name);
+  manifest.parsed = std::move(*parsed);
+  manifest.media_type = manifest.parsed.media_type;
+  if (const absl::Status kept = keep(repository, reference, manifest); !kept.ok())
+    log::warning("a manifest can't be kept", {{"manifest", name}, {"error", kept}});  // it can still be given
+  return manifest;
+}
+
+// The object first, then the row that speaks of it.
+absl::Status Manifests::keep(const Repository& repository, const Reference& reference, const StoredManifest& manifest) {
+  if (!cache_.has_object(manifest.digest))
+    SAMARA_RETURN_IF_ERROR(cache_.put_object(manifest.digest, as_bytes(manifest.bytes)));
+  SAMARA_RETURN_IF_ERROR(
+      cache_.store().write({{std::string(kManifestTable), manifest.digest.key(), manifest.media_type}}));
+  return reference.digest ? absl::OkStatus() : store_tag(repository, reference.tag, manifest.digest);
+}
+
+absl::StatusOr<StoredManifest> Manifests::load(const Digest& digest) {
+  StoredManifest manifest;
+  SAMARA_ASSIGN_OR_RETURN(manifest.media_type, cache_.store().get(kManifestTable, digest.key()));
+  SAMARA_ASSIGN_OR_RETURN(const cache_index::ObjectFile object, cache_.open_object(digest));
+  if (object.size > kMaxManifestBytes) return absl::DataLossError("a stored manifest is too large");
+  manifest.bytes.resize(object.size);
+  SAMARA_RETURN_IF_ERROR(
+      pread_all(object.fd.get(), {reinterpret_cast<std::uint8_t*>(manifest.bytes.data()), object.size}, 0));
+  manifest.digest = hash(digest.algorithm(), manifest.bytes);
+  if (manifest.digest != digest) {
+    log::error("a stored manifest was altered; fetching it again", {{"manifest", digest.to_string()}});
+    SAMARA_RETURN_IF_ERROR(cache_.remove_object(digest));
+    return absl::DataLossError("a stored manifest was altered");
+  }
+  SAMARA_ASSIGN_OR_RETURN(manifest.parsed, parse_manifest(manifest.bytes, manifest.media_type));
+  manifest.from_cache = true;
+  return manifest;
+}
+
+std::optional<Manifests::Tag> Manifests::load_tag(const Repository& repository, const std::string& tag) {
+  const auto row = cache_.store().get(kTagTable, tag_key(repository, tag));
+  if (!row.ok()) return std::nullopt;
+  const std::size_t space = std::min(row->find(' '), row->size());
+  const auto digest = Digest::parse(std::string_view(*row).substr(0, space));
+  std::int64_t checked = 0;
+  if (!digest.ok() || !absl::SimpleAtoi(row->substr(space), &checked)) return std::nullopt;
+  return Tag{*digest, system_clock::time_point(milliseconds(checked))};
+}
+
+absl::Status Manifests::store_tag(const Repository& repository, const std::string& tag, const Digest& digest) {
+  const auto now = duration_cast<milliseconds>(clock_.wall_now().time_since_epoch()).count();
+  return cache_.store().write(
+      {{std::string(kTagTable), tag_key(repository, tag), str_cat(digest.to_string(), " ", now)}});
+}
+
+void Manifests::forget_tag(const Repository& repository, const std::string& tag) {
+  const absl::Status status = cache_.store().write({{std::string(kTagTable), tag_key(repository, tag), std::nullopt}});
+  if (!status.ok()) log::warning("a tag can't be forgotten", {{"tag", tag_key(repository, tag)}, {"error", status}});
+}
+
+// Checked in the last tag_ttl; a clock that went back makes a tag old.
+bool Manifests::fresh(const Tag& tag) const {
+  const auto age = clock_.wall_now() - tag.checked;
+  return age >= milliseconds(0) && age < options_.tag_ttl;
+}
+
+}  // namespace samara::registry_proxy

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/http/client.h"
+#include "base/http/server.h"
+#include "base/metrics.h"
+#include "cache_index/cache.h"
+#include "fake_clock.h"
+#include "fake_upstream.h"
+#include "registry_proxy/blobs.h"
+#include "registry_proxy/conversions.h"
+#include "registry_proxy/manifests.h"
+#include "registry_proxy/mirror.h"
+#include "registry_proxy/site_api.h"
+#include "registry_proxy/upstream.h"
+
+namespace samara::registry_proxy {
+
+/// A whole site over a fake registry and a cache in a directory of its own, answering HTTP. The registry's name is
+/// "fake.test", and its repositories are there without being made.
+struct SiteFixture {
+  struct Settings {
+    UpstreamConfig upstream;  ///< name and URL are filled in
+    Manifests::Options manifests;
+    Blobs::Options blobs;
+    Conversions::Options conversions;
+    Mirror::Options mirror;
+  };
+
+  static Settings never_converting() {
+    Settings settings;
+    settings.upstream.convert = ConvertPolicy::kNever;
+    return settings;
+  }
+
+  explicit SiteFixture(Settings settings = never_converting())
+      : directory(*TempDir::create("site")),
+        cache(*cache_index::Cache::open({.root = directory.path()}, Manifests::tables())),
+        upstreams(upstream_options(settings), client, clock),
+        manifests(*cache, upstreams, clock, settings.manifests),
+        blobs(*cache, upstreams, clock, metrics, quick(settings.blobs)),
+        conversions(*cache, blobs, clock, metrics, settings.conversions),
+        mirror(upstreams, manifests, blobs, conversions, with_registry(settings.mirror)),
+        site_api(*cache, upstreams, conversions),
+        server(*http::Server::create({}, [this](const auto& request, auto& out) { handle(request, out); })) {}
+
+  ~SiteFixture() {
+    upstream.release();
+    stop();
+  }
+
+  /// In the order in which nothing waits for anything.
+  void stop() {
+    upstreams.stop();
+    blobs.stop();
+    conversions.stop();
+    server->stop();
+  }
+
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(server->port()); }
+
+  /// Asks this site. Tests look at what comes; a failed transfer gives status 0.
+  http::Response get(const std::string& path, const std::string& range = "", const std::string& method = "GET") {
+    http::ClientRequest request;
+    request.method = method;
+    request.url = url() + path;
+    if (!range.empty()) request.headers.add("Range", range);
+    auto response = client.get(request, 1u << 30);
+    last_status = response.status();
+    return response.ok() ? *response : http::Response{};
+  }
+  http::Response blob(const Digest& digest, const std::string& range = "", const std::string& method = "GET") {
+    return get("/v2/app/blobs/" + digest.to_string() + "?ns=fake.test", range, method);
+  }
+  http::Response manifest(const std::string& reference, const std::string& method = "GET") {
+    return get("/v2/app/manifests/" + reference + "?ns=fake.test", "", method);
+  }
+  Repository repository() const { return {"fake.test", "app"}; }
+
+  FakeUpstream upstream;
+  FakeClock clock;
+  Metrics metrics;
+  http::Client client;
+  TempDir directory;
+  std::unique_ptr<cache_index::Cache> cache;
+  Upstreams upstreams;
+  Manifests manifests;
+  Blobs blobs;
+  Conversions conversions;
+  Mirror mirror;
+  SiteApi site_api;
+  std::unique_ptr<http::Server> server;
+  absl::Status last_status;
+
+ private:
+  Upstreams::Options upstream_options(const Settings& settings) {
+    Upstreams::Options options;
+    options.configured.push_back(settings.upstream);
+    options.configured[0].registry = "fake.test";
+    options.configured[0].urls = {upstream.url()};
+    options.allow_others = false;
+    return options;
+  }
+  static Blobs::Options quick(Blobs::Options options) {
+    options.fill.resume_backoff = std::chrono::milliseconds(1);
+    return options;
+  }
+  static Mirror::Options with_registry(Mirror::Options options) {
+    options.default_registry = "fake.test";
+    return options;
+  }
+  void handle(const http::Request& request, http::ResponseWriter& out) {
+    if (request.target.path.starts_with("/samara/")) {
+      site_api.handle(request, out);
+    } else {
+      mirror.handle(request, out);
+    }
+  }
+};
+
+}  // namespace samara::registry_proxy

@@ -1,0 +1,370 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "base/text.h"
+#include "cache_index/hasher.h"
+#include "raw_connection.h"
+#include "site_fixture.h"
+
+namespace samara::registry_proxy {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kMiB = 1u << 20;
+
+// Bytes that differ everywhere, so that a byte at a wrong place shows.
+std::string numbers(std::uint64_t size) {
+  std::string text;
+  for (std::uint64_t i = 0; text.size() < size; ++i) str_append(&text, i, ",");
+  text.resize(size);
+  return text;
+}
+
+// Whether a failure is told or the connection is cut depends on whether bytes had been given by then.
+MATCHER(FailsOrIsCut, "") { return arg.head.status == 0 || arg.head.status >= 500; }
+
+TEST(BlobMirror, GivesTheBytesOfABlobAndKeepsThem) {
+  SiteFixture site;
+  const std::string content = numbers(3 * kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+
+  const auto first = site.blob(blob), second = site.blob(blob);
+
+  EXPECT_EQ(first.head.status, 200);
+  EXPECT_EQ(first.body, content);
+  EXPECT_EQ(first.head.headers.get("Docker-Content-Digest"), blob.to_string());
+  EXPECT_EQ(second.body, content);
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 1);
+  EXPECT_TRUE(site.cache->has_object(blob));
+}
+
+TEST(BlobMirror, GivesAnEmptyBlob) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob("");
+
+  const auto answer = site.blob(blob);
+
+  EXPECT_EQ(answer.head.status, 200);
+  EXPECT_EQ(answer.body, "");
+}
+
+TEST(BlobMirror, GivesBytesWhileTheyArrive) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  site.upstream.pause_blob(blob, kMiB / 2);
+  RawConnection client(site.server->port());
+
+  client.send(str_cat("GET /v2/app/blobs/", blob.to_string(), " HTTP/1.0\r\n\r\n"));
+  client.read_until("\r\n\r\n");
+  const std::string first_half = client.read_exactly(kMiB / 2);
+  const bool complete_before = site.cache->has_object(blob);
+  site.upstream.release();
+
+  EXPECT_EQ(first_half + client.read_to_end(), content);
+  EXPECT_FALSE(complete_before);
+}
+
+TEST(BlobMirror, FetchesOnceForAllWhoAsk) {
+  SiteFixture site;
+  const std::string content = numbers(2 * kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  site.upstream.pause_blob(blob, 1000);
+  std::atomic<int> right{0};
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 8; ++i)
+      clients.emplace_back([&] {
+        http::ClientRequest request;
+        request.url = str_cat(site.url(), "/v2/app/blobs/", blob.to_string());
+        const auto response = site.client.get(request);
+        if (response.ok() && response->body == content) ++right;
+      });
+    site.upstream.wait_for_request("/blobs/");
+    site.upstream.release();
+  }
+
+  EXPECT_EQ(right, 8);
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 1);
+}
+
+TEST(BlobMirror, NeverGivesACompleteBlobThatIsWrong) {
+  SiteFixture site;
+  const Digest small = site.upstream.add_blob("small"), large = site.upstream.add_blob(numbers(kMiB));
+  site.upstream.corrupt_blob(small);
+  site.upstream.corrupt_blob(large);
+
+  const auto small_answer = site.blob(small);
+  const auto large_answer = site.blob(large);
+
+  EXPECT_EQ(small_answer.head.status, 502);
+  EXPECT_THAT(small_answer.body, HasSubstr("DIGEST_INVALID"));
+  EXPECT_THAT(small_answer.body, HasSubstr(small.to_string()));
+  EXPECT_THAT(large_answer, FailsOrIsCut());
+  EXPECT_FALSE(site.cache->has_object(small));
+  EXPECT_FALSE(site.cache->has_object(large));
+}
+
+TEST(BlobMirror, ResumesWhereATransferBroke) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  site.upstream.cut_blob(blob, 300'000, 3);
+
+  const auto answer = site.blob(blob);
+
+  EXPECT_EQ(answer.body, content);
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 4);
+  EXPECT_THAT(site.upstream.seen_headers("/blobs/", "Range"),
+              ::testing::ElementsAre("", "bytes=300000-", "bytes=600000-", "bytes=900000-"));
+}
+
+TEST(BlobMirror, ResumesAtARegistryThatIgnoresRanges) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  site.upstream.ignore_ranges();
+  site.upstream.cut_blob(blob, 300'000, 1);
+
+  EXPECT_EQ(site.blob(blob).body, content);
+}
+
+TEST(BlobMirror, GivesUpOnATransferThatBreaksAgainAndAgain) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob(numbers(kMiB));
+  site.upstream.cut_blob(blob, 1000, 1000);
+
+  const auto answer = site.blob(blob);
+
+  EXPECT_THAT(answer, FailsOrIsCut());
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 6);
+  EXPECT_FALSE(site.cache->has_object(blob));
+}
+
+TEST(BlobMirror, RefusesABlobWhoseLengthIsALie) {
+  SiteFixture site;
+  const Digest longer = site.upstream.add_blob(numbers(10'000)), shorter = site.upstream.add_blob(numbers(20'000));
+  site.upstream.announce(longer, 5'000);
+  site.upstream.announce(shorter, 30'000);
+
+  EXPECT_THAT(site.blob(longer), FailsOrIsCut());
+  EXPECT_THAT(site.blob(shorter), FailsOrIsCut());
+
+  EXPECT_FALSE(site.cache->has_object(longer));
+  EXPECT_FALSE(site.cache->has_object(shorter));
+}
+
+TEST(BlobMirror, AnswersFailuresFastAndByTheRules) {
+  SiteFixture site;
+  const Digest absent = cache_index::sha256(as_bytes("absent"));
+
+  const auto not_found = site.blob(absent);
+  std::vector<int> answers;
+  for (const int status : {401, 403, 429, 500}) {
+    site.upstream.answer("/blobs/", status);
+    answers.push_back(site.blob(absent).head.status);
+  }
+
+  EXPECT_EQ(not_found.head.status, 404);
+  EXPECT_THAT(not_found.body, HasSubstr(R"("code":"BLOB_UNKNOWN")"));
+  EXPECT_EQ(answers, (std::vector<int>{404, 404, 503, 502}));
+}
+
+TEST(BlobMirror, AnswersGatewayTimeoutWhenTheRegistryHangs) {
+  auto settings = SiteFixture::never_converting();
+  settings.upstream.idle_timeout = std::chrono::milliseconds(50);
+  SiteFixture site(settings);
+  const Digest blob = site.upstream.add_blob("x");
+  site.upstream.hang("/blobs/");
+
+  EXPECT_EQ(site.blob(blob).head.status, 504);
+}
+
+TEST(BlobMirror, GivesRangesOfWhatItHas) {
+  SiteFixture site;
+  const std::string content = numbers(100'000);
+  const Digest blob = site.upstream.add_blob(content);
+  site.blob(blob);
+
+  const auto middle = site.blob(blob, "bytes=10-19"), tail = site.blob(blob, "bytes=-5");
+  const auto past = site.blob(blob, "bytes=100000-"), several = site.blob(blob, "bytes=0-1,5-6");
+
+  EXPECT_EQ(middle.head.status, 206);
+  EXPECT_EQ(middle.body, content.substr(10, 10));
+  EXPECT_EQ(middle.head.headers.get("Content-Range"), "bytes 10-19/100000");
+  EXPECT_EQ(tail.body, content.substr(99'995));
+  EXPECT_EQ(past.head.status, 416);
+  EXPECT_EQ(past.head.headers.get("Content-Range"), "bytes */100000");
+  EXPECT_EQ(several.head.status, 200);
+  EXPECT_EQ(several.body, content);
+}
+
+TEST(BlobMirror, GivesARangeOfABlobThatIsOnItsWay) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+
+  const auto answer = site.blob(blob, "bytes=1000-");
+
+  EXPECT_EQ(answer.head.status, 206);
+  EXPECT_EQ(answer.body, content.substr(1000));
+  EXPECT_EQ(answer.head.headers.get("Content-Range"), "bytes 1000-1048575/1048576");
+}
+
+TEST(BlobMirror, FetchesARangeFarAheadByItself) {
+  auto settings = SiteFixture::never_converting();
+  settings.mirror.far_ahead = 64 * 1024;
+  SiteFixture site(settings);
+  const std::string content = numbers(kMiB);
+  const Digest cold = site.upstream.add_blob(content), filling = site.upstream.add_blob(content + "x");
+
+  const auto alone = site.blob(cold, "bytes=500000-500999");
+  site.upstream.pause_blob(filling, 1000);
+  RawConnection follower(site.server->port());
+  follower.send(str_cat("GET /v2/app/blobs/", filling.to_string(), " HTTP/1.0\r\n\r\n"));
+  site.upstream.wait_for_request(filling.to_string());
+  const auto beside = site.blob(filling, "bytes=500000-500999");
+
+  EXPECT_EQ(alone.head.status, 206);
+  EXPECT_EQ(alone.body, content.substr(500'000, 1000));
+  EXPECT_FALSE(site.cache->has_object(cold));
+  EXPECT_EQ(beside.body, content.substr(500'000, 1000));
+}
+
+TEST(BlobMirror, TellsASizeWithoutFetchingTheBlob) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob(numbers(100'000));
+
+  const auto answer = site.blob(blob, "", "HEAD");
+
+  EXPECT_EQ(answer.head.status, 200);
+  EXPECT_EQ(answer.head.headers.get("Content-Length"), "100000");
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 0);
+}
+
+TEST(BlobMirror, FetchesABlobWhenTheRegistryTellsNoSize) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob(numbers(100'000));
+  site.upstream.refuse_head();
+
+  const auto answer = site.blob(blob, "", "HEAD");
+
+  EXPECT_EQ(answer.head.status, 200);
+  EXPECT_EQ(answer.head.headers.get("Content-Length"), "100000");
+}
+
+TEST(BlobMirror, GoesOnWhenAReaderLeaves) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  site.upstream.pause_blob(blob, kMiB / 2);
+  RawConnection leaving(site.server->port()), staying(site.server->port());
+  for (RawConnection* client : {&leaving, &staying}) {
+    client->send(str_cat("GET /v2/app/blobs/", blob.to_string(), " HTTP/1.0\r\n\r\n"));
+    client->read_until("\r\n\r\n");
+  }
+
+  leaving.close();
+  site.upstream.release();
+
+  EXPECT_EQ(staying.read_to_end(), content);
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 1);
+}
+
+TEST(BlobMirror, AsksTheClientsOwnRepositoryWhenAnotherHadNothing) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob("content");
+  site.upstream.answer("/other/", 404);
+  site.upstream.hang("/other/");
+  std::jthread other([&] { site.get(str_cat("/v2/other/blobs/", blob.to_string())); });
+  site.upstream.wait_for_request("/other/");
+  RawConnection own(site.server->port());
+  own.send(str_cat("GET /v2/app/blobs/", blob.to_string(), " HTTP/1.0\r\n\r\n"));
+
+  site.upstream.release();
+
+  EXPECT_THAT(own.read_to_end(), ::testing::EndsWith("content"));
+}
+
+TEST(Fill, IsAbandonedWhenNobodyHasReadForLong) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob(numbers(kMiB));
+  site.upstream.pause_blob(blob, 1000);
+  auto fill = Fill::create({site.repository(), blob, std::nullopt}, **site.upstreams.find("fake.test"),
+                           *site.cache->create_object(blob), site.clock, site.metrics.counter("bytes", "bytes"), {});
+  ASSERT_TRUE(fill.ok());
+  absl::Status ended;
+  std::jthread runner([&] { ended = (*fill)->run(); });
+  ASSERT_TRUE(FillReader(*fill)->wait_size().ok());
+
+  site.clock.advance(seconds(61));
+  site.upstream.release();
+  runner.join();
+
+  EXPECT_EQ(ended.code(), absl::StatusCode::kCancelled);
+}
+
+TEST(Fill, RefusesABlobOfAnotherSizeThanTheManifestSays) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob("12345");
+
+  const auto content = site.blobs.read({site.repository(), blob, 4}, 1000, {});
+
+  EXPECT_EQ(content.status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(Fill, EndsWhenTheSiteStops) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob(numbers(kMiB));
+  site.upstream.pause_blob(blob, 1000);
+  auto opened = site.blobs.open({site.repository(), blob, std::nullopt});
+  ASSERT_TRUE(opened.ok());
+
+  site.blobs.stop();
+
+  EXPECT_EQ(std::get<FillReader>(*opened)->wait_readable(0).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(site.blobs.open({site.repository(), blob, std::nullopt}).status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST(Fill, StopsAReaderThatIsToldTo) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob(numbers(kMiB));
+  site.upstream.pause_blob(blob, 1000);
+  std::stop_source stop;
+  const auto stream = site.blobs.stream({site.repository(), blob, std::nullopt}, stop.get_token());
+  ASSERT_TRUE(stream.ok());
+
+  stop.request_stop();
+
+  std::array<std::uint8_t, 16> out;
+  EXPECT_EQ((*stream)->read(out).status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST(Blobs, ReadsSmallBlobsWholeAndRefusesLargeOnes) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob("a config");
+
+  EXPECT_EQ(site.blobs.read({site.repository(), blob, std::nullopt}, 100, {}).value(), "a config");
+  EXPECT_EQ(site.blobs.read({site.repository(), blob, std::nullopt}, 3, {}).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST(Blobs, RefusesMoreFillsThanAllowed) {
+  auto settings = SiteFixture::never_converting();
+  settings.blobs.max_fills = 1;
+  SiteFixture site(settings);
+  const Digest first = site.upstream.add_blob("1"), second = site.upstream.add_blob("2");
+  site.upstream.hang("/blobs/");
+  const auto opened = site.blobs.open({site.repository(), first, std::nullopt});
+
+  EXPECT_TRUE(opened.ok());
+  EXPECT_EQ(site.blob(second).head.status, 503);
+}
+
+}  // namespace
+}  // namespace samara::registry_proxy

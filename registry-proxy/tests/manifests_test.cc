@@ -1,0 +1,215 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+
+#include <thread>
+
+#include "base/text.h"
+#include "site_fixture.h"
+
+namespace samara::registry_proxy {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+constexpr std::string_view kIndexType = "application/vnd.oci.image.index.v1+json";
+
+std::string index(std::string_view note) {
+  return str_cat(R"({ "schemaVersion":2,  "manifests":[], "annotations":{"note":")", note, R"("} })");
+}
+
+TEST(ManifestMirror, GivesATagsManifestVerbatim) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.upstream.set_tag("app", "1", digest);
+
+  const auto answer = site.manifest("1");
+
+  EXPECT_EQ(answer.head.status, 200);
+  EXPECT_EQ(answer.body, index("a"));
+  EXPECT_EQ(answer.head.headers.get("Content-Type"), kIndexType);
+  EXPECT_EQ(answer.head.headers.get("Docker-Content-Digest"), digest.to_string());
+  EXPECT_EQ(answer.head.headers.get("Docker-Distribution-Api-Version"), "registry/2.0");
+}
+
+TEST(ManifestMirror, AnswersHeadWithLengthTypeAndDigest) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.upstream.set_tag("app", "1", digest);
+
+  const auto answer = site.manifest("1", "HEAD");
+
+  EXPECT_EQ(answer.head.status, 200);
+  EXPECT_EQ(answer.head.headers.get("Content-Length"), str_cat(index("a").size()));
+  EXPECT_EQ(answer.head.headers.get("Content-Type"), kIndexType);
+  EXPECT_EQ(answer.head.headers.get("Docker-Content-Digest"), digest.to_string());
+}
+
+TEST(ManifestMirror, NeedsTheRegistryOnlyOnceForADigest) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.manifest(digest.to_string());
+  site.upstream.answer("/", 500);
+
+  const auto again = site.manifest(digest.to_string());
+
+  EXPECT_EQ(again.head.status, 200);
+  EXPECT_EQ(again.body, index("a"));
+  EXPECT_EQ(again.head.headers.get("Samara-Stale"), "");
+  EXPECT_EQ(site.upstream.requests("GET", "/manifests/"), 1);
+}
+
+TEST(ManifestMirror, AsksForATagsDigestAgainAfterItsTime) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.upstream.set_tag("app", "1", digest);
+
+  site.manifest("1");
+  site.manifest("1");
+  EXPECT_EQ(site.upstream.requests("HEAD", "/manifests/1"), 0);
+  site.clock.advance(seconds(61));
+  site.manifest("1");
+  site.manifest("1");
+
+  EXPECT_EQ(site.upstream.requests("HEAD", "/manifests/1"), 1);
+  EXPECT_EQ(site.upstream.requests("GET", "/manifests/1"), 1);
+}
+
+TEST(ManifestMirror, FollowsATagThatMoved) {
+  SiteFixture site;
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("old"), std::string(kIndexType)));
+  site.manifest("1");
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("new"), std::string(kIndexType)));
+
+  const auto within = site.manifest("1");
+  site.clock.advance(seconds(61));
+  const auto after = site.manifest("1");
+
+  EXPECT_EQ(within.body, index("old"));
+  EXPECT_EQ(after.body, index("new"));
+}
+
+TEST(ManifestMirror, FollowsAMovedTagWithoutDigestsAndHead) {
+  SiteFixture site;
+  site.upstream.hide_digests();
+  site.upstream.refuse_head();
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("old"), std::string(kIndexType)));
+  const auto first = site.get("/v2/app/manifests/1");
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("new"), std::string(kIndexType)));
+  site.clock.advance(seconds(61));
+
+  const auto second = site.get("/v2/app/manifests/1");
+
+  EXPECT_EQ(first.body, index("old"));
+  EXPECT_EQ(second.body, index("new"));
+}
+
+TEST(ManifestMirror, GivesATagsLastMeaningWhileTheRegistryIsAway) {
+  SiteFixture site;
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("a"), std::string(kIndexType)));
+  site.manifest("1");
+  site.clock.advance(seconds(3600));
+
+  for (const int status : {500, 429}) {
+    site.upstream.answer("/manifests/", status);
+    const auto answer = site.manifest("1");
+    EXPECT_EQ(answer.head.status, 200) << status;
+    EXPECT_EQ(answer.body, index("a")) << status;
+    EXPECT_NE(answer.head.headers.get("Samara-Stale"), "") << status;
+  }
+}
+
+TEST(ManifestMirror, ForgetsATagThatTheRegistryHasNoMore) {
+  SiteFixture site;
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("a"), std::string(kIndexType)));
+  site.manifest("1");
+  site.clock.advance(seconds(3600));
+  site.upstream.answer("/manifests/", 404);
+  const auto gone = site.manifest("1");
+  site.upstream.answer("/manifests/", 500);
+
+  const auto afterwards = site.manifest("1");
+
+  EXPECT_EQ(gone.head.status, 404);
+  EXPECT_THAT(gone.body, HasSubstr("MANIFEST_UNKNOWN"));
+  EXPECT_EQ(afterwards.head.status, 502);
+}
+
+TEST(ManifestMirror, RefusesBytesOfAnotherDigest) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.upstream.set_tag("app", "1", digest);
+  site.upstream.corrupt_blob(digest);
+
+  const auto by_digest = site.manifest(digest.to_string()), by_tag = site.manifest("1");
+
+  EXPECT_EQ(by_digest.head.status, 502);
+  EXPECT_THAT(by_digest.body, HasSubstr("DIGEST_INVALID"));
+  EXPECT_EQ(by_tag.head.status, 502);
+  EXPECT_FALSE(site.cache->has_object(digest));
+}
+
+TEST(ManifestMirror, RefusesAndForgetsWhatIsNotAManifest) {
+  SiteFixture site;
+  const Digest page = site.upstream.add_manifest("<html>please log in</html>", "text/html");
+  const Digest odd = site.upstream.add_manifest(R"({"schemaVersion":1})", "application/vnd.x+json");
+  site.upstream.set_tag("app", "page", page);
+
+  const auto first = site.manifest("page"), second = site.manifest(odd.to_string());
+
+  EXPECT_EQ(first.head.status, 502);
+  EXPECT_THAT(first.body, HasSubstr("MANIFEST_INVALID"));
+  EXPECT_THAT(first.body, HasSubstr("fake.test/app:page"));
+  EXPECT_EQ(second.head.status, 502);
+  EXPECT_FALSE(site.cache->has_object(page));
+  EXPECT_FALSE(site.cache->has_object(odd));
+}
+
+TEST(ManifestMirror, RefusesManifestsAboveTheLimit) {
+  SiteFixture site;
+  const Digest huge = site.upstream.add_manifest(std::string((8u << 20) + 1, ' '), std::string(kIndexType));
+
+  const auto answer = site.manifest(huge.to_string());
+
+  EXPECT_EQ(answer.head.status, 502);
+  EXPECT_THAT(answer.body, HasSubstr("larger"));
+}
+
+TEST(ManifestMirror, FetchesOnceForAllWhoAskForATag) {
+  SiteFixture site;
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("a"), std::string(kIndexType)));
+  site.upstream.hang("/manifests/");
+  std::atomic<int> right{0};
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 6; ++i)
+      clients.emplace_back([&] {
+        const auto manifest = site.manifests.get(site.repository(), Reference{"1", std::nullopt});
+        if (manifest.ok() && manifest->bytes == index("a")) ++right;
+      });
+    site.upstream.wait_for_request("/manifests/");
+    site.upstream.release();
+  }
+
+  EXPECT_EQ(right, 6);
+  EXPECT_EQ(site.upstream.requests("GET", "/manifests/"), 1);
+}
+
+TEST(ManifestMirror, MendsAStoredManifestThatWasAltered) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.manifest(digest.to_string());
+  const auto fd = open_file(site.cache->object_path(digest), O_WRONLY);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  ASSERT_TRUE(pwrite_all(fd->get(), as_bytes("X"), 3).ok());
+
+  const auto answer = site.manifest(digest.to_string());
+
+  EXPECT_EQ(answer.body, index("a"));
+  EXPECT_EQ(site.upstream.requests("GET", "/manifests/"), 2);
+}
+
+}  // namespace
+}  // namespace samara::registry_proxy
