@@ -135,6 +135,8 @@ std::string encode_chunks(std::span<const Chunk> chunks) {
   return table;
 }
 
+constexpr std::size_t aligned(std::size_t size) { return (size + kSectionAlignment - 1) & ~(kSectionAlignment - 1); }
+
 constexpr std::uint32_t kZstdParameters = kZstdLevel | kZstdMinMatch << 16;
 
 std::string encode_header(const LayerInfo& info, std::uint32_t inodes, std::uint32_t chunks) {
@@ -158,7 +160,9 @@ std::string encode_header(const LayerInfo& info, std::uint32_t inodes, std::uint
 absl::StatusOr<std::string> encode_index(const LayerTree& tree, const LayerInfo& info, std::span<const Chunk> chunks,
                                          std::span<const std::uint8_t> compressed_framing) {
   for (const Digest* digest : {&info.diff_id, &info.blob}) {
-    if (digest->algorithm() != Digest::Algorithm::kSha256) return absl::InvalidArgumentError("an index holds SHA-256 only");
+    if (digest->algorithm() != Digest::Algorithm::kSha256) {
+      return absl::InvalidArgumentError("an index holds SHA-256 only");
+    }
   }
   SAMARA_ASSIGN_OR_RETURN(const TreeOrder order, order_tree(tree, info.stream_size));
   TreeEncoder encoder(tree, order);
@@ -176,7 +180,7 @@ absl::StatusOr<std::string> encode_index(const LayerTree& tree, const LayerInfo&
     append_le(index, offset);
     append_le(index, std::uint64_t{section.size()});
     append_bytes(index, sha256(as_bytes(section)).bytes());
-    if (&section != &sections[kFraming]) section.resize((section.size() + kSectionAlignment - 1) & ~(kSectionAlignment - 1));
+    if (&section != &sections[kFraming]) section.resize(aligned(section.size()));
     offset += section.size();
   }
   index.resize(kChecksumOffset);

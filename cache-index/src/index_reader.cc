@@ -39,13 +39,19 @@ bool slice(Bytes bytes, std::uint64_t offset, std::uint64_t size, Bytes& out) {
 Digest sha256_at(const std::uint8_t* at) { return Digest::from_bytes(Digest::Algorithm::kSha256, {at, 32}).value(); }
 
 absl::Status check_header(Bytes bytes) {
-  if (bytes.size() < kMagic.size() || as_text(bytes.first(kMagic.size())) != kMagic) return damaged("not an index file");
+  if (bytes.size() < kMagic.size() || as_text(bytes.first(kMagic.size())) != kMagic) {
+    return damaged("not an index file");
+  }
   if (bytes.size() < kHeaderBytes) return damaged("cut short");
   const std::uint32_t version = load_le<std::uint32_t>(&bytes[header::kFormatVersion]);
-  if (version > kVersion) return absl::UnimplementedError(str_cat("index: format version ", version, " is newer than ", kVersion));
+  if (version > kVersion) {
+    return absl::UnimplementedError(str_cat("index: format version ", version, " is newer than ", kVersion));
+  }
   if (version != kVersion) return damaged("impossible format version");
   if (load_le<std::uint32_t>(&bytes[header::kSize]) != kHeaderBytes) return damaged("wrong header size");
-  if (sha256(bytes.first(kChecksumOffset)) != sha256_at(&bytes[kChecksumOffset])) return damaged("header checksum differs");
+  if (sha256(bytes.first(kChecksumOffset)) != sha256_at(&bytes[kChecksumOffset])) {
+    return damaged("header checksum differs");
+  }
   return absl::OkStatus();
 }
 
@@ -71,13 +77,19 @@ absl::StatusOr<Sections> read_sections(Bytes bytes, const LayerInfo& info) {
   for (std::size_t i = 0; i < kSectionCount; ++i) {
     const std::uint8_t* entry = &bytes[header::kSections + i * kSectionEntryBytes];
     const std::uint64_t offset = load_le<std::uint64_t>(entry), size = load_le<std::uint64_t>(entry + 8);
-    if (offset < end || offset - end >= kSectionAlignment || offset % kSectionAlignment != 0) return damaged("misplaced section");
+    if (offset < end || offset - end >= kSectionAlignment || offset % kSectionAlignment != 0) {
+      return damaged("misplaced section");
+    }
     if (!slice(bytes, offset, size, sections[i])) return damaged("cut short");
     end = offset + size;
   }
   if (end != bytes.size()) return damaged("bytes after the last section");
-  if (sections[kInodes].size() != std::uint64_t{info.inode_count} * kInodeBytes) return damaged("inode table of a wrong size");
-  if (sections[kChunks].size() != std::uint64_t{info.chunk_count} * kChunkBytes) return damaged("chunk table of a wrong size");
+  if (sections[kInodes].size() != std::uint64_t{info.inode_count} * kInodeBytes) {
+    return damaged("inode table of a wrong size");
+  }
+  if (sections[kChunks].size() != std::uint64_t{info.chunk_count} * kChunkBytes) {
+    return damaged("chunk table of a wrong size");
+  }
   if (sections[kDirents].size() % kDirentBytes != 0) return damaged("dirent table of a wrong size");
   if (info.inode_count == 0) return damaged("no root");
   if ((info.chunk_count == 0) != (info.stream_size == 0)) return damaged("chunks don't cover the stream");
@@ -310,13 +322,16 @@ absl::StatusOr<Chunk> IndexReader::chunk(std::uint32_t position) const {
 
 absl::StatusOr<std::uint32_t> IndexReader::chunk_at(std::uint64_t stream_offset) const {
   if (stream_offset >= info_.stream_size) return absl::OutOfRangeError("past the end of the data stream");
-  std::uint32_t low = 0, high = info_.chunk_count;  // the last chunk that begins at or before the offset is in [low, high)
+  // The last chunk that begins at or before the offset is in [low, high).
+  std::uint32_t low = 0, high = info_.chunk_count;
   while (high - low > 1) {
     const std::uint32_t middle = low + (high - low) / 2;
     (layout_->chunk_offset(middle) <= stream_offset ? low : high) = middle;
   }
   SAMARA_ASSIGN_OR_RETURN(const Chunk found, chunk(low));
-  if (stream_offset < found.stream_offset || stream_offset >= found.stream_range().end) return damaged("chunks out of order");
+  if (stream_offset < found.stream_offset || stream_offset >= found.stream_range().end) {
+    return damaged("chunks out of order");
+  }
   return low;
 }
 

@@ -68,7 +68,9 @@ class LayerWriterImpl final : public LayerWriter {
   absl::Status framing(std::span<const std::uint8_t> bytes) override {
     SAMARA_RETURN_IF_ERROR(status_);
     framing_.literal(bytes);
-    if (framing_.compressed().size() > kMaxFramingBytes) return fail(absl::UnimplementedError("layer: too many tar headers"));
+    if (framing_.compressed().size() > kMaxFramingBytes) {
+      return fail(absl::UnimplementedError("layer: too many tar headers"));
+    }
     return fail(framing_.status());
   }
 
@@ -104,7 +106,9 @@ class LayerWriterImpl final : public LayerWriter {
 
   absl::StatusOr<Written> finish(const LayerTree& tree, const Digest& diff_id, std::uint64_t tar_size) override {
     SAMARA_RETURN_IF_ERROR(status_);
-    if (diff_id.algorithm() != Digest::Algorithm::kSha256) return fail(absl::InvalidArgumentError("layer: its diffID is no SHA-256"));
+    if (diff_id.algorithm() != Digest::Algorithm::kSha256) {
+      return fail(absl::InvalidArgumentError("layer: its diffID is no SHA-256"));
+    }
     absl::StatusOr<Written> written = end_layer(tree, diff_id, tar_size);
     // Either way there is nothing to add any more.
     status_ = written.ok() ? absl::FailedPreconditionError("layer is finished") : written.status();
@@ -120,7 +124,9 @@ class LayerWriterImpl final : public LayerWriter {
   absl::Status check_room(std::uint64_t size) {
     SAMARA_RETURN_IF_ERROR(status_);
     if (!in_file_) return fail(absl::FailedPreconditionError("layer: data outside a file"));
-    if (size > kMaxStreamBytes - position_) return fail(absl::UnimplementedError("layer: more than 1 TiB of file data"));
+    if (size > kMaxStreamBytes - position_) {
+      return fail(absl::UnimplementedError("layer: more than 1 TiB of file data"));
+    }
     return absl::OkStatus();
   }
 
@@ -144,7 +150,8 @@ class LayerWriterImpl final : public LayerWriter {
         buffer_.resize(kZeroChunkBytes);
         SAMARA_RETURN_IF_ERROR(submit(count));
       } else {
-        const std::uint64_t part = std::min({size, std::uint64_t{kZeros.size()}, std::uint64_t{kZeroChunkBytes} - chunker_.size()});
+        const std::uint64_t until_cut = kZeroChunkBytes - chunker_.size();
+        const std::uint64_t part = std::min({size, std::uint64_t{kZeros.size()}, until_cut});
         SAMARA_RETURN_IF_ERROR(feed({kZeros.data(), part}));
         size -= part;
       }
@@ -181,7 +188,8 @@ class LayerWriterImpl final : public LayerWriter {
     std::uint64_t again = chunk.repeat;
     if (!table_.contains(chunk.digest)) {
       SAMARA_RETURN_IF_ERROR(blob_.append(chunk.frame));
-      table_.add_new(chunk.digest, static_cast<std::uint32_t>(chunk.bytes.size()), static_cast<std::uint32_t>(chunk.frame.size()));
+      table_.add_new(chunk.digest, static_cast<std::uint32_t>(chunk.bytes.size()),
+                     static_cast<std::uint32_t>(chunk.frame.size()));
       --again;
     }
     table_.add_again(chunk.digest, again);
@@ -210,8 +218,8 @@ class LayerWriterImpl final : public LayerWriter {
   absl::Status prove(const Digest& diff_id, std::uint64_t tar_size) {
     SAMARA_ASSIGN_OR_RETURN(const LayerProof::Result proof, proof_.finish(framing_.compressed()));
     if (proof.tar != diff_id || proof.tar_size != tar_size) {
-      return absl::DataLossError(str_cat("layer: its tar is ", proof.tar.to_string(), " of ", proof.tar_size, " bytes, expected ",
-                                         diff_id.to_string(), " of ", tar_size));
+      return absl::DataLossError(str_cat("layer: its tar is ", proof.tar.to_string(), " of ", proof.tar_size,
+                                         " bytes, expected ", diff_id.to_string(), " of ", tar_size));
     }
     return absl::OkStatus();
   }

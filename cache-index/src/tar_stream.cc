@@ -87,7 +87,8 @@ absl::Status verify_layer(const IndexReader& index, const ChunkSource& chunks) {
   }));
   const Digest tar = hasher.finish();
   if (tar != index.info().diff_id) {
-    return absl::DataLossError(str_cat("layer: the tar is ", tar.to_string(), ", not its diffID ", index.info().diff_id.to_string()));
+    return absl::DataLossError(
+        str_cat("layer: the tar is ", tar.to_string(), ", not its diffID ", index.info().diff_id.to_string()));
   }
   return open_others(index, chunks, opened);
 }
@@ -98,7 +99,9 @@ ChunkSource blob_file_source(int blob_fd) {
     std::string frame(chunk.blob_size, '\0');
     const absl::Status read =
         pread_all(blob_fd, {reinterpret_cast<std::uint8_t*>(frame.data()), frame.size()}, chunk.blob_offset);
-    if (absl::IsOutOfRange(read)) return absl::DataLossError(str_cat("chunk ", chunk.digest.to_string(), ": the blob is cut short"));
+    if (absl::IsOutOfRange(read)) {
+      return absl::DataLossError(str_cat("chunk ", chunk.digest.to_string(), ": the blob is cut short"));
+    }
     SAMARA_RETURN_IF_ERROR(read);
     return open_frame(chunk, as_bytes(frame));
   };

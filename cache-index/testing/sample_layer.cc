@@ -134,7 +134,8 @@ class SampleWriter {
   std::uint32_t existing(std::string_view path) {
     const std::size_t slash = path.rfind('/');
     const std::uint32_t parent = slash == std::string_view::npos ? 0 : directory(path.substr(0, slash));
-    return tree_.nodes[parent].children.at(std::string(slash == std::string_view::npos ? path : path.substr(slash + 1)));
+    const std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
+    return tree_.nodes[parent].children.at(std::string(name));
   }
 
   LayerWriter& writer_;

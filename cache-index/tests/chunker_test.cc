@@ -48,7 +48,9 @@ TEST(Chunker, DoesNotCareHowTheStreamIsSplitBetweenCalls) {
 
   const std::vector<std::uint32_t> sizes = cut(stream);
 
-  for (const std::size_t split : {1ul, 7ul, 4096ul, 65536ul, 65537ul, 1'000'003ul}) EXPECT_EQ(cut(stream, split), sizes);
+  for (const std::size_t split : {1ul, 7ul, 4096ul, 65536ul, 65537ul, 1'000'003ul}) {
+    EXPECT_EQ(cut(stream, split), sizes) << split;
+  }
 }
 
 TEST(Chunker, MovesOnlyTheCutsNearAnInsertion) {
@@ -70,7 +72,8 @@ TEST(Chunker, CutsZerosAtTheMaximum) {
 
 // Cuts are part of the format: another definition of them would convert the same layers to other blobs.
 TEST(Chunker, CutsWhereItAlwaysDid) {
-  EXPECT_THAT(cut(sample_bytes(4, 2u << 20)), ::testing::ElementsAre(317337, 358077, 271144, 266833, 299174, 278618, 305969));
+  EXPECT_THAT(cut(sample_bytes(4, 2u << 20)),
+              ::testing::ElementsAre(317337, 358077, 271144, 266833, 299174, 278618, 305969));
 }
 
 }  // namespace

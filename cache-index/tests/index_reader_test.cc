@@ -96,7 +96,8 @@ TEST_F(IndexReaderTest, CountsADirectorysLinks) {
 }
 
 TEST_F(IndexReaderTest, RemembersDirectoriesThatNobodyNamed) {
-  const SampleLayer layer = write({{.path = "", .mode = S_IFDIR | 0700}, {.path = "implied/named", .mode = S_IFDIR | 0711}});
+  const SampleLayer layer = write({{.path = "", .mode = S_IFDIR | 0700},
+                                   {.path = "implied/named", .mode = S_IFDIR | 0711}});
 
   EXPECT_FALSE(inode_at(layer, "").implied);
   EXPECT_EQ(inode_at(layer, "").mode, S_IFDIR | 0700u);
@@ -116,9 +117,16 @@ TEST_F(IndexReaderTest, KnowsParents) {
 
 TEST_F(IndexReaderTest, SortsNamesAsBytesAndTakesAnyBytes) {
   const std::string longest(255, 'n');
-  const SampleLayer layer = write({{.path = "\xff\xfe not UTF-8"}, {.path = "b"}, {.path = "B"}, {.path = longest}, {.path = "a\nb"}, {.path = "a"}, {.path = "ab"}});
+  const SampleLayer layer = write({{.path = "\xff\xfe not UTF-8"},
+                                   {.path = "b"},
+                                   {.path = "B"},
+                                   {.path = longest},
+                                   {.path = "a\nb"},
+                                   {.path = "a"},
+                                   {.path = "ab"}});
 
-  EXPECT_THAT(names_in(*layer.index, kRootInode), ElementsAre("B", "a", "a\nb", "ab", "b", longest, "\xff\xfe not UTF-8"));
+  EXPECT_THAT(names_in(*layer.index, kRootInode),
+              ElementsAre("B", "a", "a\nb", "ab", "b", longest, "\xff\xfe not UTF-8"));
   EXPECT_TRUE(find_path(*layer.index, "\xff\xfe not UTF-8").ok());
 }
 
@@ -137,7 +145,8 @@ TEST_F(IndexReaderTest, SaysNotFoundForWhatIsNotThere) {
 }
 
 TEST_F(IndexReaderTest, KeepsXattrsAndSharesEqualSets) {
-  const std::map<std::string, std::string> set = {{"security.capability", std::string("\1\0\0\2", 4)}, {"user.empty", ""}};
+  const std::map<std::string, std::string> set = {{"security.capability", std::string("\1\0\0\2", 4)},
+                                                  {"user.empty", ""}};
   std::vector<SampleEntry> entries = {{.path = "plain"}};
   for (int i = 0; i < 1000; ++i) entries.push_back({.path = str_cat("x", i), .xattrs = set});
   const SampleLayer layer = write(entries);
@@ -152,12 +161,13 @@ TEST_F(IndexReaderTest, KeepsXattrsAndSharesEqualSets) {
 }
 
 TEST_F(IndexReaderTest, NumbersInodesInTheOrderOfAWalk) {
-  const SampleLayer layer = write({{.path = "b/y"}, {.path = "a/x/1"}, {.path = "b/x"}, {.path = "c"}, {.path = "a/y"}});
+  const SampleLayer layer =
+      write({{.path = "b/y"}, {.path = "a/x/1"}, {.path = "b/x"}, {.path = "c"}, {.path = "a/y"}});
   const auto number = [&](std::string_view path) { return find_path(*layer.index, path).value(); };
 
-  EXPECT_THAT((std::vector{number(""), number("a"), number("b"), number("c"), number("a/x"), number("a/y"), number("b/x"),
-                           number("b/y"), number("a/x/1")}),
-              ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9));
+  std::vector<std::uint32_t> numbers;
+  for (const auto path : {"", "a", "b", "c", "a/x", "a/y", "b/x", "b/y", "a/x/1"}) numbers.push_back(number(path));
+  EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9));
 }
 
 TEST_F(IndexReaderTest, HoldsADeepTree) {

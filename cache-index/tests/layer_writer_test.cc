@@ -117,15 +117,17 @@ TEST_F(LayerWriterTest, WritesTheSameBytesForAnyThreadsAndAnySplit) {
   const SampleLayer layer = write(mixed_entries());
 
   for (const SampleWriting writing : {SampleWriting{.threads = 1}, SampleWriting{.threads = 7},
-                                      SampleWriting{.threads = 2, .split = 4096}, SampleWriting{.threads = 3, .split = 997}}) {
+                                      SampleWriting{.threads = 2, .split = 4096},
+                                      SampleWriting{.threads = 3, .split = 997}}) {
+    SCOPED_TRACE(testing::Message() << writing.threads << " threads, split " << writing.split);
     const SampleLayer other = write(mixed_entries(), writing);
-    EXPECT_EQ(other.written.index, layer.written.index) << writing.threads << " threads, split " << writing.split;
-    EXPECT_EQ(other.written.info.blob, layer.written.info.blob) << writing.threads << " threads, split " << writing.split;
+    EXPECT_EQ(other.written.index, layer.written.index);
+    EXPECT_EQ(other.written.info.blob, layer.written.info.blob);
   }
 }
 
-// Two machines must convert a layer to the same bytes. When one of these digests changes, the format changed: its version
-// must too. (So it does with another release of libzstd, whose version the index holds.)
+// Two machines must convert a layer to the same bytes. When one of these digests changes, the format changed: its
+// version must too. (So it does with another release of libzstd, whose version the index holds.)
 TEST_F(LayerWriterTest, WritesTheBytesItAlwaysWrote) {
   const SampleLayer layer = write(mixed_entries());
 
@@ -139,7 +141,8 @@ TEST_F(LayerWriterTest, WritesTheBytesItAlwaysWrote) {
 TEST_F(LayerWriterTest, StoresTheSameContentOnce) {
   const std::string big = sample_bytes(1, 900'000);
 
-  const SampleLayer layer = write({{.path = "a", .content = big}, {.path = "b", .content = big}, {.path = "c", .content = big}});
+  const SampleLayer layer = write(
+      {{.path = "a", .content = big}, {.path = "b", .content = big}, {.path = "c", .content = big}});
 
   EXPECT_LT(layer.index->info().blob_size, big.size() * 11 / 10);
   EXPECT_GE(layer.index->info().chunk_count, 3 * digests_of(*layer.index).size());
@@ -256,11 +259,10 @@ TEST_F(LayerWriterTest, CanBeDroppedInTheMiddle) {
   ASSERT_TRUE(writer->data(as_bytes(sample_text(1, 5'000'000))).ok());
 
   writer.reset();
-  std::promise<void> served;
-  pool.run([&] { served.set_value(); });
+  std::promise<std::string> served;
+  pool.run([&] { served.set_value("the next task"); });
 
-  served.get_future().wait();
-  SUCCEED();
+  EXPECT_EQ(served.get_future().get(), "the next task");
 }
 
 TEST_F(LayerWriterTest, WorksOnTheVeryPoolThatItsCallerRunsOn) {

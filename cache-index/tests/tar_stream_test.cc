@@ -26,7 +26,8 @@ class TarStreamTest : public LayerTest {
 };
 
 TEST_F(TarStreamTest, ProvesALayer) {
-  const SampleLayer layer = write({{.path = "a", .content = sample_text(1, 700'000)}, {.path = "b", .content = "x", .hole = 3u << 20}});
+  const SampleLayer layer = write({{.path = "a", .content = sample_text(1, 700'000)},
+                                   {.path = "b", .content = "x", .hole = 3u << 20}});
 
   const absl::Status status = verify(layer);
 
@@ -111,7 +112,9 @@ TEST_F(TarStreamTest, HandsTheSinksErrorOn) {
 
 TEST_F(TarStreamTest, HandsTheSourcesErrorOn) {
   const SampleLayer layer = write({{.path = "a", .content = "x"}});
-  const ChunkSource offline = [](const Chunk&) -> absl::StatusOr<std::string> { return absl::UnavailableError("offline"); };
+  const ChunkSource offline = [](const Chunk&) -> absl::StatusOr<std::string> {
+    return absl::UnavailableError("offline");
+  };
 
   const absl::Status status = replay_tar(*layer.index, offline, [](auto) { return absl::OkStatus(); });
 
@@ -119,7 +122,8 @@ TEST_F(TarStreamTest, HandsTheSourcesErrorOn) {
 }
 
 TEST_F(TarStreamTest, AsksForEachChunkOnceAndForNoneOfAHole) {
-  const SampleLayer layer = write({{.path = "a", .content = sample_bytes(1, 3'000'000)}, {.path = "b", .content = "x", .hole = 50u << 20}});
+  const SampleLayer layer = write({{.path = "a", .content = sample_bytes(1, 3'000'000)},
+                                   {.path = "b", .content = "x", .hole = 50u << 20}});
   const Fd blob = open_file(layer.blob_path, O_RDONLY).value();
   const ChunkSource from_blob = blob_file_source(blob.get());
   std::vector<std::uint64_t> asked;

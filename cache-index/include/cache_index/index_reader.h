@@ -51,8 +51,8 @@ struct LayerInfo {
 /// follows, so that an index of any bytes gives errors and never a crash, a hang or a large allocation. Who fetched the
 /// file from elsewhere checks its digest first. The file must not be cut short while it is mapped: the cache only ever
 /// renames complete files into place and unlinks them.
-/// Errors: DataLoss (damaged), NotFound (no such inode, name, entry or chunk), FailedPrecondition (not a directory, not a
-/// symbolic link), Unimplemented (newer format version).
+/// Errors: DataLoss (damaged), NotFound (no such inode, name, entry or chunk), FailedPrecondition (not a directory,
+/// not a symbolic link), Unimplemented (newer format version).
 /// Threads: any; immutable.
 class IndexReader {
  public:

@@ -56,8 +56,8 @@ class LayerWriter {
   virtual absl::StatusOr<Written> finish(const LayerTree& tree, const Digest& diff_id, std::uint64_t tar_size) = 0;
 };
 
-/// Only the index half: serialises `tree`, the chunk table and the framing; inode_count, chunk_count and format_version of
-/// `info` are not read. For tests and LayerWriter.
+/// Only the index half: serialises `tree`, the chunk table and the framing; inode_count, chunk_count and format_version
+/// of `info` are not read. For tests and LayerWriter.
 /// Errors: InvalidArgument (the tree can't be a Linux file system, or its data lies outside the stream; names the
 /// entry), ResourceExhausted (more than 4 GiB of names).
 absl::StatusOr<std::string> encode_index(const LayerTree& tree, const LayerInfo& info, std::span<const Chunk> chunks,
