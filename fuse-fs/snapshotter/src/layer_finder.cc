@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 constexpr std::uint64_t kMaxIndexBytes = 512u << 20;
 constexpr std::size_t kMaxFallbacks = 1024;
 constexpr std::chrono::minutes kFallbackMemory{5};
+// Long enough for a client to give one URL up and try the next.
+constexpr std::chrono::seconds kPatience{15};
 
 absl::StatusOr<peer::LayerIndex> open_file_index(const std::string& path) {
   SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<cache_index::IndexReader> reader, cache_index::IndexReader::open(path));
@@ -61,8 +63,15 @@ class LayerFinder::Turn {
   Digest layer_;
 };
 
-LayerFinder::LayerFinder(cache_index::Cache& cache, LayerSite* site, Clock& clock, const Options& options)
-    : cache_(cache), site_(site), clock_(clock), options_(options), pool_("prefetch-index", options.prefetch_threads) {}
+LayerFinder::LayerFinder(cache_index::Cache& cache, LayerSite* site, Clock& clock, Metrics& metrics,
+                         const Options& options)
+    : cache_(cache),
+      site_(site),
+      clock_(clock),
+      index_bytes_(metrics.counter("samara_fetched_bytes_total", "Bytes of frames and indexes that came from a source",
+                                   {{"source", "site-indexes"}})),
+      options_(options),
+      pool_("prefetch-index", options.prefetch_threads) {}
 
 LayerFinder::~LayerFinder() { stop(); }
 
@@ -111,24 +120,48 @@ absl::StatusOr<LayerFinder::Found> LayerFinder::ask(const LayerRequest& request,
 
 absl::StatusOr<LayerStatus> LayerFinder::query(const LayerRequest& request, milliseconds wait) {
   if (site_is_away()) return absl::UnavailableError("the site didn't answer a moment ago");
+  absl::StatusOr<LayerStatus> status = ask_site(request, wait, wait + options_.wait.base);
+  if (!absl::IsCancelled(status.status())) return status;
+  ask_patiently(request);
+  return absl::UnavailableError("the site doesn't answer in time");
+}
+
+absl::StatusOr<LayerStatus> LayerFinder::ask_site(const LayerRequest& request, milliseconds wait,
+                                                  milliseconds deadline) {
   peer::SiteClient::LayerQuery query;
   query.layer = request.layer;
   query.registry = request.image.registry;
   query.repository = request.image.repository;
   query.wait = wait;
-  const Deadlines::Armed deadline = deadlines_.arm(wait + options_.wait.base);
-  absl::StatusOr<LayerStatus> status = site_->layer_status(query, deadline.token());
+  const Deadlines::Armed armed = deadlines_.arm(deadline);
+  absl::StatusOr<LayerStatus> status = site_->layer_status(query, armed.token());
   note_site(status.status());
-  if (absl::IsCancelled(status.status())) return absl::UnavailableError("the site doesn't answer in time");
   return status;
+}
+
+void LayerFinder::ask_patiently(const LayerRequest& request) {
+  const std::lock_guard lock(mutex_);
+  if (asking_patiently_ || deadlines_.stopped()) return;
+  asking_patiently_ = true;
+  pool_.run([this, request] {
+    // note_site() is all that comes of it.
+    (void)ask_site(request, milliseconds(0), kPatience);
+    const std::lock_guard done(mutex_);
+    asking_patiently_ = false;
+  });
 }
 
 absl::Status LayerFinder::fetch_index(const LayerRecord& record, const LayerRequest& request) {
   SAMARA_RETURN_IF_ERROR(check_record(record, request.layer));
   if (cache_.has_object(record.index)) return absl::OkStatus();
   const WaitPolicy policy(options_.wait, clock_.now());
-  const Deadlines::Armed deadline = deadlines_.arm(policy.limit(std::max(record.layer_size, record.blob_size)));
-  const absl::Status status = site_->fetch_object(record.index, record.index_size, deadline.token());
+  return fetch_object(record.index, record.index_size, policy.limit(std::max(record.layer_size, record.blob_size)));
+}
+
+absl::Status LayerFinder::fetch_object(const Digest& index, std::uint64_t size, milliseconds deadline) {
+  const Deadlines::Armed armed = deadlines_.arm(deadline);
+  const absl::Status status = site_->fetch_object(index, size, armed.token());
+  if (status.ok()) index_bytes_.add(static_cast<double>(size));
   return annotate(absl::IsCancelled(status) ? absl::UnavailableError("it doesn't come in time") : status, "its index");
 }
 
@@ -147,8 +180,7 @@ absl::StatusOr<peer::LayerIndex> LayerFinder::open_index(const Digest& index, st
   if (!cache_.has_object(index)) {
     if (site_ == nullptr) return absl::UnavailableError("the index isn't here, and there is no site to ask");
     if (site_is_away()) return absl::UnavailableError("the index isn't here, and the site didn't answer a moment ago");
-    const Deadlines::Armed deadline = deadlines_.arm(options_.wait.base * 5);
-    SAMARA_RETURN_IF_ERROR(annotate(site_->fetch_object(index, size, deadline.token()), "the index isn't here"));
+    SAMARA_RETURN_IF_ERROR(fetch_object(index, size, options_.wait.base * 5));
   }
   return open_file_index(cache_.object_path(index));
 }

@@ -1,6 +1,6 @@
 #include "snapshotter/snapshotter.h"
 
-#include <algorithm>
+#include <future>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -37,7 +37,7 @@ absl::Status Snapshotter::reconcile() {
   for (const std::uint64_t id : on_disk) parts_.metadata.skip_ids(id + 1);
   parts_.layers.restore();
   cleaner_.run([this] {
-    const absl::Status status = cleanup();
+    const absl::Status status = remove_leftovers();
     if (!status.ok()) log::warning("leftovers of snapshots can't be removed", {{"error", status}});
   });
   return absl::OkStatus();
@@ -242,7 +242,14 @@ absl::StatusOr<DiskUsage> Snapshotter::usage(const std::string& key) {
   return usage;
 }
 
+// On the cleaner's thread, so that nobody else removes the same directories meanwhile.
 absl::Status Snapshotter::cleanup() {
+  std::promise<absl::Status> removed;
+  cleaner_.run([&] { removed.set_value(remove_leftovers()); });
+  return removed.get_future().get();
+}
+
+absl::Status Snapshotter::remove_leftovers() {
   SAMARA_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> ids, parts_.directories.ids());
   absl::Status first_error;
   for (const std::uint64_t id : ids) {

@@ -48,10 +48,10 @@ class FakeLayerSite final : public LayerSite {
     away_ = std::move(status);
   }
   void comes_back() { goes_away(absl::OkStatus()); }
-  /// Questions about this layer stay without answer until their stop tokens fire.
-  void is_silent_about(const Digest& layer) {
+  /// The next `times` questions about this layer stay without answer until their stop tokens fire.
+  void is_silent_about(const Digest& layer, int times = 1'000'000) {
     const std::lock_guard lock(mutex_);
-    silent_.push_back(layer);
+    silent_[layer] = times;
   }
 
   std::vector<Digest> asked() const {
@@ -82,7 +82,7 @@ class FakeLayerSite final : public LayerSite {
     queries_.push_back(query);
     changed_.notify_all();
     if (!away_.ok()) return away_;
-    if (std::find(silent_.begin(), silent_.end(), query.layer) != silent_.end()) return wait_for_stop(lock, stop);
+    if (silent_[query.layer]-- > 0) return wait_for_stop(lock, stop);
     return next_answer(query);
   }
 
@@ -136,7 +136,7 @@ class FakeLayerSite final : public LayerSite {
   std::map<Digest, TestLayer> layers_;
   std::map<Digest, std::deque<peer::LayerStatus>> answers_;
   bool then_converted_ = false;
-  std::vector<Digest> silent_;
+  std::map<Digest, int> silent_;  // how many questions more
   absl::Status away_;
   std::vector<Digest> asked_;
   std::vector<peer::SiteClient::LayerQuery> queries_;

@@ -35,7 +35,7 @@ void SnapshotterStack::start() {
   LayerFinder::Options options;
   options.wait.base = std::chrono::milliseconds(100);
   options.wait.slice = std::chrono::milliseconds(50);
-  finder_ = std::make_unique<LayerFinder>(*cache_, has_site_ ? site_.get() : nullptr, clock_, options);
+  finder_ = std::make_unique<LayerFinder>(*cache_, has_site_ ? site_.get() : nullptr, clock_, metrics_, options);
   layers_ = std::make_unique<LazyLayers>(*finder_, *mount_, *cache_, *metadata_, nullptr);
   snapshotter_ = must(Snapshotter::create({*metadata_, *directories_, *layers_, *finder_, metrics_, clock_}));
 }

@@ -22,7 +22,7 @@ class LayerFinderTest : public ::testing::Test {
   LayerFinderTest() {
     options_.wait.base = milliseconds(100);
     options_.wait.slice = milliseconds(50);
-    finder_.emplace(*cache_, &site_, clock_, options_);
+    finder_.emplace(*cache_, &site_, clock_, metrics_, options_);
   }
   ~LayerFinderTest() override { finder_->stop(); }
 
@@ -33,6 +33,7 @@ class LayerFinderTest : public ::testing::Test {
   absl::StatusOr<LayerFinder::Found> find(const TestLayer& layer) { return finder_->find(request_for(layer), std::nullopt); }
 
   FakeClock clock_;
+  Metrics metrics_;
   TempDir directory_ = *TempDir::create("finder");
   std::unique_ptr<cache_index::Cache> cache_ = *cache_index::Cache::open({directory_.path()});
   FakeLayerSite site_{clock_, *cache_};
@@ -163,9 +164,20 @@ TEST_F(LayerFinderTest, ASilentSiteCostsOnlyTheBase) {
   EXPECT_TRUE(absl::IsUnavailable(found.status())) << found.status();
 }
 
+TEST_F(LayerFinderTest, ASiteThatWasOnlySlowIsAskedAgainInTheBackground) {
+  site_.is_silent_about(layer_.record.layer, 1);
+  site_.has(layer_);
+  ASSERT_TRUE(absl::IsUnavailable(find(layer_).status()));
+
+  // The clock stands still, so only the question in the background can end this.
+  while (!find(layer_).ok()) std::this_thread::yield();
+
+  EXPECT_EQ(site_.asked().size(), 3u);
+}
+
 TEST_F(LayerFinderTest, OneSlowLayerDoesNotHoldUpAnother) {
   options_.wait.base = std::chrono::hours(1);
-  finder_.emplace(*cache_, &site_, clock_, options_);
+  finder_.emplace(*cache_, &site_, clock_, metrics_, options_);
   const TestLayer silent = make_file_layer("silent", "…");
   site_.is_silent_about(silent.record.layer);
   site_.has(layer_);
@@ -207,7 +219,7 @@ TEST_F(LayerFinderTest, FetchesADamagedIndexAgain) {
 }
 
 TEST_F(LayerFinderTest, WithoutASiteOnlyWhatIsHereIsFound) {
-  LayerFinder offline(*cache_, nullptr, clock_, options_);
+  LayerFinder offline(*cache_, nullptr, clock_, metrics_, options_);
 
   EXPECT_TRUE(absl::IsNotFound(offline.find(request_for(layer_), std::nullopt).status()));
 }

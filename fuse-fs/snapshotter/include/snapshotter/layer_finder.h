@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/thread_pool.h"
 #include "cache_index/cache.h"
 #include "peer/chunk_reader.h"
@@ -25,7 +26,8 @@ namespace samara::snapshotter {
 /// diffID on top of the parent makes the wanted chainID.
 ///
 /// A slow or silent site costs each caller at most what the policy allows, and nobody waits behind another layer's
-/// question. A site that doesn't answer is left alone for `site_retry`.
+/// question. A site that doesn't answer is left alone for `site_retry`; one that was only slow is asked again in the
+/// background, so that the next layer finds it (or its second URL) awake.
 /// Threads: any, many at once.
 class LayerFinder {
  public:
@@ -40,7 +42,7 @@ class LayerFinder {
   };
 
   /// Everything is borrowed; `site` may be null: only what is here is found.
-  LayerFinder(cache_index::Cache& cache, LayerSite* site, Clock& clock, const Options& options);
+  LayerFinder(cache_index::Cache& cache, LayerSite* site, Clock& clock, Metrics& metrics, const Options& options);
   ~LayerFinder();
 
   /// `parent`: the chainID below; nullopt for a bottom layer. Asks for the request's following layers too, in the
@@ -66,7 +68,11 @@ class LayerFinder {
   absl::StatusOr<Found> find_local(const LayerRequest& request, const std::optional<Digest>& parent);
   absl::StatusOr<Found> ask(const LayerRequest& request, const std::optional<Digest>& parent);
   absl::StatusOr<peer::LayerStatus> query(const LayerRequest& request, std::chrono::milliseconds wait);
+  absl::StatusOr<peer::LayerStatus> ask_site(const LayerRequest& request, std::chrono::milliseconds wait,
+                                             std::chrono::milliseconds deadline);
+  void ask_patiently(const LayerRequest& request);
   absl::Status fetch_index(const cache_index::LayerRecord& record, const LayerRequest& request);
+  absl::Status fetch_object(const Digest& index, std::uint64_t size, std::chrono::milliseconds deadline);
   static absl::StatusOr<Found> prove(const cache_index::LayerRecord& record, peer::LayerIndex index,
                                      const LayerRequest& request, const std::optional<Digest>& parent);
   void prefetch(const LayerRequest& request);
@@ -79,12 +85,14 @@ class LayerFinder {
   cache_index::Cache& cache_;
   LayerSite* site_;
   Clock& clock_;
+  Metrics::Counter& index_bytes_;
   Options options_;
   Deadlines deadlines_;
   std::mutex mutex_;  // guards what follows; never held while the site is asked
   std::condition_variable turn_over_;
-  std::set<Digest> asking_;    // layers that somebody asks the site about right now
+  std::set<Digest> asking_;       // layers that somebody asks the site about right now
   std::set<Digest> prefetching_;  // layers queued on pool_
+  bool asking_patiently_ = false;
   std::map<std::string, TimePoint> fallbacks_;  // image -> until when nobody waits for its conversions
   std::optional<TimePoint> site_away_until_;
   ThreadPool pool_;  // last: its tasks use all of the above

@@ -69,6 +69,7 @@ class Snapshotter {
   absl::StatusOr<SnapshotDirectories::Owner> root_owner(const std::vector<Snapshot>& chain) const;
   std::string files_of(const Snapshot& snapshot) const;
   std::vector<LowerLayer> lower_layers(const std::vector<Snapshot>& chain) const;
+  absl::Status remove_leftovers();
   void discard(const Snapshot& snapshot);
   void count_prepare(const std::string& result);
 
@@ -78,7 +79,7 @@ class Snapshotter {
   std::set<std::uint64_t> preparing_;          // ids whose directories may exist before their rows
   std::map<std::uint64_t, DiskUsage> usages_;  // of committed ordinary snapshots, which don't change
   std::atomic<bool> stopping_{false};
-  ThreadPool cleaner_;  // last: its tasks use all of the above
+  ThreadPool cleaner_;  // one thread, the only one that removes directories; last: its tasks use all of the above
 };
 
 }  // namespace samara::snapshotter

@@ -1,0 +1,118 @@
+#include "node.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "daemon.h"
+
+namespace samara {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kProbePatience{1'000};
+
+double counted(Metrics& metrics, const char* source) {
+  return metrics.counter("samara_fetched_bytes_total", "Bytes of frames and indexes that came from a source",
+                         {{"source", source}})
+      .value();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Node>> Node::start(NodeOptions options) {
+  std::unique_ptr<Node> node(new Node(std::move(options)));
+  SAMARA_RETURN_IF_ERROR(node->open_layers());
+  SAMARA_RETURN_IF_ERROR(node->open_snapshots());
+  SAMARA_RETURN_IF_ERROR(node->serve());
+  log::info("samara-node serves", {{"snapshotter", node->options_.snapshotter_socket},
+                                   {"root", node->options_.root},
+                                   {"http", node->http_server_->port()},
+                                   {"snapshots", node->snapshotter_->count()},
+                                   {"layers", node->metadata_->lazy_layers().size()}});
+  return node;
+}
+
+absl::Status Node::open_layers() {
+  SAMARA_ASSIGN_OR_RETURN(cache_, cache_index::Cache::open({.root = options_.root}, snapshotter::Metadata::tables()));
+  std::vector<peer::RangeSource*> sources;
+  if (!options_.sites.empty()) {
+    site_client_ = std::make_unique<peer::SiteClient>(client_, options_.sites);
+    site_ = snapshotter::make_layer_site(*site_client_, *cache_);
+    sources.push_back(site_client_.get());
+  }
+  fetcher_ = peer::ChunkFetcher::create(*cache_, sources, metrics_, clock_, options_.fetcher);
+  fuse_fs::LazyMount::Options mount;
+  mount.mountpoint = mountpoint();
+  SAMARA_ASSIGN_OR_RETURN(mount_, fuse_fs::LazyMount::create(mount, *fetcher_, metrics_));
+  return absl::OkStatus();
+}
+
+absl::Status Node::open_snapshots() {
+  SAMARA_ASSIGN_OR_RETURN(metadata_, snapshotter::Metadata::open(cache_->store(), clock_));
+  SAMARA_ASSIGN_OR_RETURN(snapshotter::SnapshotDirectories directories,
+                          snapshotter::SnapshotDirectories::open(options_.root + "/s"));
+  directories_.emplace(std::move(directories));
+  finder_.emplace(*cache_, site_.get(), clock_, metrics_, options_.finder);
+  if (options_.background_fetch) {
+    background_.emplace(
+        *fetcher_, [this] { return fetcher_->since_blocking_fetch(); },
+        [this](const Digest& chunk) { return cache_->has_chunk(chunk); }, clock_, options_.background);
+  }
+  layers_.emplace(*finder_, *mount_, *cache_, *metadata_, background_ ? &*background_ : nullptr);
+  SAMARA_ASSIGN_OR_RETURN(snapshotter_, snapshotter::Snapshotter::create(
+                                            {*metadata_, *directories_, *layers_, *finder_, metrics_, clock_}));
+  if (background_) background_->start();
+  return absl::OkStatus();
+}
+
+absl::Status Node::serve() {
+  SAMARA_ASSIGN_OR_RETURN(node_server_, snapshotter::serve_node([this] { return status(); }, options_.node_socket));
+  SAMARA_ASSIGN_OR_RETURN(snapshots_server_,
+                          snapshotter::serve_snapshots(*snapshotter_, options_.snapshotter_socket));
+  SAMARA_ASSIGN_OR_RETURN(http_server_, http::Server::create(options_.server, [this](const auto& request, auto& out) {
+                            answer(request, out);
+                          }));
+  return absl::OkStatus();
+}
+
+Node::~Node() {
+  if (http_server_) http_server_->stop();
+  if (finder_) finder_->stop();  // a Prepare that waits for the site is answered, so that its server can stop
+  if (snapshots_server_) snapshots_server_->stop();
+  if (node_server_) node_server_->stop();
+  if (background_) background_->stop();
+}
+
+void Node::answer(const http::Request& request, http::ResponseWriter& out) {
+  // Whoever can connect finds everything started: this server comes last and goes first.
+  if (answer_health(request, out, metrics_, [] { return absl::OkStatus(); })) return;
+  // A client that left before the answer is no error of ours.
+  (void)out.respond(404, "samara-node serves /healthz, /readyz and /metrics\n", "text/plain");
+}
+
+snapshotter::NodeStatus Node::status() {
+  snapshotter::NodeStatus status;
+  status.version = SAMARA_VERSION;
+  status.uptime = std::chrono::duration_cast<std::chrono::seconds>(clock_.now() - started_);
+  status.mountpoint = mountpoint();
+  for (const std::string& url : options_.sites) status.sites.push_back(probe(url));
+  status.layers = layers_->states();
+  status.bytes_fetched = static_cast<std::uint64_t>(counted(metrics_, "site") + counted(metrics_, "site-indexes"));
+  if (background_) status.background = background_->progress();
+  status.snapshots = snapshotter_->count();
+  return status;
+}
+
+snapshotter::NodeStatus::Site Node::probe(const std::string& url) {
+  http::ClientRequest request;
+  request.url = url + "/healthz";
+  request.connect_timeout = kProbePatience;
+  request.idle_timeout = kProbePatience;
+  const absl::StatusOr<http::Response> response = client_.get(request);
+  if (!response.ok()) return {url, false, std::string(response.status().message())};
+  if (response->head.status == 200) return {url, true, ""};
+  return {url, false, str_cat("HTTP ", response->head.status)};
+}
+
+}  // namespace samara

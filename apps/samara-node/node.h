@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/http/client.h"
+#include "base/http/server.h"
+#include "base/metrics.h"
+#include "cache_index/cache.h"
+#include "fuse_fs/lazy_mount.h"
+#include "options.h"
+#include "peer/chunk_fetcher.h"
+#include "peer/site_client.h"
+#include "snapshotter/server.h"
+#include "snapshotter/snapshotter.h"
+
+namespace samara {
+
+/// A running node: cache, fetcher, FUSE mount and snapshotter, with their sockets.
+/// Threads: made and destroyed on main's.
+class Node {
+ public:
+  /// Errors: those of Cache::open(), LazyMount::create(), Metadata::open(), serve_snapshots() and Server::create().
+  static absl::StatusOr<std::unique_ptr<Node>> start(NodeOptions options);
+  /// No new calls, then no new fetches, then the mount goes (lazily where containers still use it).
+  ~Node();
+
+ private:
+  explicit Node(NodeOptions options) : options_(std::move(options)), started_(clock_.now()) {}
+  absl::Status open_layers();
+  absl::Status open_snapshots();
+  absl::Status serve();
+  void answer(const http::Request& request, http::ResponseWriter& out);
+  snapshotter::NodeStatus status();
+  snapshotter::NodeStatus::Site probe(const std::string& url);
+  std::string mountpoint() const { return options_.root + "/l"; }
+
+  const NodeOptions options_;
+  SystemClock clock_;
+  const std::chrono::steady_clock::time_point started_;
+  Metrics metrics_;
+  http::Client client_;
+  std::unique_ptr<cache_index::Cache> cache_;
+  std::unique_ptr<peer::SiteClient> site_client_;  // null without sites
+  std::unique_ptr<peer::ChunkFetcher> fetcher_;
+  std::unique_ptr<fuse_fs::LazyMount> mount_;
+  std::unique_ptr<snapshotter::Metadata> metadata_;
+  std::optional<snapshotter::SnapshotDirectories> directories_;
+  std::unique_ptr<snapshotter::LayerSite> site_;
+  std::optional<snapshotter::LayerFinder> finder_;
+  std::optional<snapshotter::BackgroundFetch> background_;
+  std::optional<snapshotter::LazyLayers> layers_;
+  std::unique_ptr<snapshotter::Snapshotter> snapshotter_;
+  std::unique_ptr<snapshotter::Server> snapshots_server_;
+  std::unique_ptr<snapshotter::Server> node_server_;
+  std::unique_ptr<http::Server> http_server_;
+};
+
+}  // namespace samara

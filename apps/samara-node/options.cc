@@ -1,0 +1,62 @@
+#include "options.h"
+
+#include "base/status.h"
+#include "base/text.h"
+
+namespace samara {
+namespace {
+
+absl::Status check_path(std::string_view name, const std::string& path) {
+  if (path.starts_with('/')) return absl::OkStatus();
+  return absl::InvalidArgumentError(str_cat(name, " must be an absolute path, not \"", path, "\""));
+}
+
+absl::Status check(const NodeOptions& options) {
+  SAMARA_RETURN_IF_ERROR(check_path("root", options.root));
+  SAMARA_RETURN_IF_ERROR(check_path("snapshotter_socket", options.snapshotter_socket));
+  SAMARA_RETURN_IF_ERROR(check_path("node_socket", options.node_socket));
+  if (options.snapshotter_socket == options.node_socket) {
+    return absl::InvalidArgumentError("snapshotter_socket and node_socket must differ");
+  }
+  for (const std::string& site : options.sites) {
+    if (!site.starts_with("http://") && !site.starts_with("https://")) {
+      return absl::InvalidArgumentError(str_cat("sites: \"", site, "\" is not an http:// or https:// URL"));
+    }
+  }
+  if (options.fetcher.workers < 2 || options.fetcher.workers > 256) {
+    return absl::InvalidArgumentError("fetch_workers must be from 2 to 256");
+  }
+  if (options.finder.wait.ordinary_bytes_per_second == 0) {
+    return absl::InvalidArgumentError("wait.ordinary_pull must be more than 0");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status read_options(Config& config, NodeOptions& options) {
+  options.root = config.text("root", options.root);
+  options.snapshotter_socket = config.text("snapshotter_socket", options.snapshotter_socket);
+  options.node_socket = config.text("node_socket", options.node_socket);
+  options.sites = config.texts("sites", options.sites);
+  options.server.listen = config.text("listen", "127.0.0.1:7701");
+  options.fetcher.memory_bytes = config.size("memory", options.fetcher.memory_bytes);
+  options.fetcher.workers =
+      static_cast<std::size_t>(config.number("fetch_workers", static_cast<std::int64_t>(options.fetcher.workers)));
+  options.fetcher.read_deadline = config.duration("read_deadline", options.fetcher.read_deadline);
+
+  Config& background = config.table("background");
+  options.background_fetch = background.flag("fetch", options.background_fetch);
+  options.background.quiet = background.duration("quiet", options.background.quiet);
+
+  Config& wait = config.table("wait");
+  options.finder.wait.base = wait.duration("base", options.finder.wait.base);
+  options.finder.wait.ordinary_bytes_per_second =
+      wait.size("ordinary_pull", options.finder.wait.ordinary_bytes_per_second);
+  options.finder.site_retry = wait.duration("site_retry", options.finder.site_retry);
+
+  SAMARA_RETURN_IF_ERROR(config.finish());
+  return check(options);
+}
+
+}  // namespace samara

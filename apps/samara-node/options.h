@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/config.h"
+#include "base/http/server.h"
+#include "peer/chunk_fetcher.h"
+#include "snapshotter/background_fetch.h"
+#include "snapshotter/layer_finder.h"
+
+namespace samara {
+
+/// The options of samara-node; deploy/node.toml lists them with their meanings.
+struct NodeOptions {
+  std::string root = "/var/lib/samara/node";
+  std::string snapshotter_socket = "/run/samara/snapshotter.sock";
+  std::string node_socket = "/run/samara/node.sock";
+  std::vector<std::string> sites = {"http://127.0.0.1:7700"};  ///< may be empty
+  http::Server::Options server;
+  peer::ChunkFetcher::Options fetcher;
+  bool background_fetch = true;
+  snapshotter::BackgroundFetch::Options background;
+  snapshotter::LayerFinder::Options finder;
+};
+
+/// Errors: InvalidArgument, naming the option that is wrong.
+absl::Status read_options(Config& config, NodeOptions& options);
+
+}  // namespace samara
