@@ -242,6 +242,7 @@ absl::StatusOr<std::uint32_t> TreeBuilder::make_directories(Path path) {
   for (; existing < path.size(); ++existing) {
     SAMARA_ASSIGN_OR_RETURN(const std::uint32_t made, make_node(S_IFDIR | 0755));
     tree_.nodes[made].implied = true;
+    if ((tree_.nodes[directory].mode & S_ISGID) != 0) tree_.nodes[made].gid = tree_.nodes[directory].gid;  // as mkdir(2)
     SAMARA_RETURN_IF_ERROR(charge(path[existing].size()));
     tree_.nodes[directory].children[path[existing]] = made;
     directory = made;

@@ -81,6 +81,16 @@ TEST(TreeBuilder, MakesParentsThatTheTarDoesNotName) {
   EXPECT_EQ(at(tree, {"usr", "bin"}).uid, 0u);
 }
 
+TEST(TreeBuilder, GivesParentsTheGroupOfASetgidDirectory) {
+  TarEntry shared = directory("shared", 02775);
+  shared.gid = 50;
+
+  const LayerTree tree = tree_of({shared, file("shared/made/f")});
+
+  EXPECT_EQ(at(tree, {"shared", "made"}).mode, S_IFDIR | 0755u);
+  EXPECT_EQ(at(tree, {"shared", "made"}).gid, 50u);
+}
+
 TEST(TreeBuilder, LeavesTheRootAsContainerdMakesIt) {
   TarEntry root = directory("./", 0700);
   root.uid = 5;
