@@ -24,7 +24,7 @@ namespace samara::registry_proxy {
 /// "fake.test", and its repositories are there without being made.
 struct SiteFixture {
   struct Settings {
-    UpstreamConfig upstream;  ///< name and URL are filled in
+    UpstreamConfig upstream;  ///< the name is filled in, and the fake's URL when there is none
     Manifests::Options manifests;
     Blobs::Options blobs;
     Conversions::Options conversions;
@@ -101,7 +101,7 @@ struct SiteFixture {
     Upstreams::Options options;
     options.configured.push_back(settings.upstream);
     options.configured[0].registry = "fake.test";
-    options.configured[0].urls = {upstream.url()};
+    if (settings.upstream.urls.empty()) options.configured[0].urls = {upstream.url()};
     options.allow_others = false;
     return options;
   }
