@@ -129,7 +129,7 @@ TEST_F(FetcherTest, AsksAgainForABlockingReadBehindAHangingLessUrgentRequest) {
   fetcher_->prefetch(layer_, 0, 4, FetchClass::kBackground);
   near_.wait_for_requests(1);
 
-  const Result bytes = get_while_time_passes(read(2), milliseconds(10));
+  const Result bytes = get_while_time_passes(read(2), milliseconds(5));
 
   ASSERT_TRUE(bytes.ok()) << bytes.status();
   EXPECT_EQ(**bytes, expected(2));
@@ -203,7 +203,7 @@ TEST_F(FetcherTest, RetriesABlockingReadUntilASourceIsBack) {
   near_.fails(3);
   start();
 
-  const Result bytes = get_while_time_passes(read(3), milliseconds(20));
+  const Result bytes = get_while_time_passes(read(3), milliseconds(5));
 
   ASSERT_TRUE(bytes.ok()) << bytes.status();
   EXPECT_EQ(**bytes, expected(3));
