@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "base/text.h"
 #include "commands.h"
 #include "node.grpc.pb.h"
