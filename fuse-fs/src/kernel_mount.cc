@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,9 +43,10 @@ absl::StatusOr<std::string> canonical_mountpoint(std::string path) {
   return mounted ? real : real_path(real).value_or(real);  // the last part may be a symbolic link
 }
 
+/// statfs always asks the daemon; what stat says may come from the kernel's memory.
 bool is_dead(const std::string& mountpoint) {
-  struct stat out;
-  return ::stat(mountpoint.c_str(), &out) != 0 && errno == ENOTCONN;
+  struct statfs out;
+  return ::statfs(mountpoint.c_str(), &out) != 0 && errno == ENOTCONN;
 }
 
 /// Takes off dead FUSE mounts until something else or nothing is there.
