@@ -23,18 +23,18 @@ WaitPolicy::Duration WaitPolicy::limit(std::uint64_t bytes) const {
 WaitPolicy::Duration WaitPolicy::next_wait(TimePoint now, std::uint64_t done, std::uint64_t total) {
   if (!first_) first_ = Observation{now, done};
   const auto elapsed = duration_cast<Duration>(now - start_);
-  const Duration left = limit(total) - elapsed;
+  const Duration left = limit(total) * kMostWaits - elapsed;
   if (left <= Duration::zero()) return Duration::zero();
   if (elapsed < options_.base) return std::min(options_.slice, options_.base - elapsed);
-  return ends_in_time(now, done, total) ? std::min(options_.slice, left) : Duration::zero();
+  return beats_ordinary_pull(now, done, total) ? std::min(options_.slice, left) : Duration::zero();
 }
 
-bool WaitPolicy::ends_in_time(TimePoint now, std::uint64_t done, std::uint64_t total) const {
+bool WaitPolicy::beats_ordinary_pull(TimePoint now, std::uint64_t done, std::uint64_t total) const {
   const double took = seconds(now - first_->at);
   if (total == 0 || done <= first_->done || took <= 0) return false;
   const double rate = static_cast<double>(done - first_->done) / took;
   const double left = static_cast<double>(total > done ? total - done : 0);
-  return seconds(now - start_) + left / rate <= seconds(limit(total));
+  return left / rate <= seconds(limit(total));
 }
 
 }  // namespace samara::snapshotter

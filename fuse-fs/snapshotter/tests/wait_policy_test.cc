@@ -32,19 +32,26 @@ TEST_F(WaitPolicyTest, WaitsTheBaseWhateverTheSiteSays) {
   EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 0, 0), milliseconds(0));
 }
 
-TEST_F(WaitPolicyTest, GoesOnWhileProgressSaysThatItEndsInTime) {
+TEST_F(WaitPolicyTest, GoesOnWhileWhatIsLeftTakesLessThanAnOrdinaryPull) {
   (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
 
-  // 16 MB/s: done at 2.5 s of 3 s.
-  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 16 * kMegabyte, 40 * kMegabyte), milliseconds(500));
-  EXPECT_EQ(policy_.next_wait(at(milliseconds(2000)), 32 * kMegabyte, 40 * kMegabyte), milliseconds(500));
+  // 10 MB/s: 3 s of conversion left, an ordinary pull would take 3 s from now.
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 10 * kMegabyte, 40 * kMegabyte), milliseconds(500));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(2000)), 20 * kMegabyte, 40 * kMegabyte), milliseconds(500));
 }
 
-TEST_F(WaitPolicyTest, GivesUpWhenProgressIsTooSlow) {
+TEST_F(WaitPolicyTest, GivesUpWhenAnOrdinaryPullFromNowOnWouldBeFaster) {
   (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
 
-  // 10 MB/s: done at 4 s.
-  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 10 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+  // 5 MB/s: 7 s left.
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 5 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+}
+
+TEST_F(WaitPolicyTest, DoesNotCountWhatWasWaitedAlready) {
+  (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
+
+  // Past the time of an ordinary pull, and nearly done.
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(4000)), 36 * kMegabyte, 40 * kMegabyte), milliseconds(500));
 }
 
 TEST_F(WaitPolicyTest, GivesUpWhenThereIsNoProgress) {
@@ -60,11 +67,11 @@ TEST_F(WaitPolicyTest, CountsOnlyProgressMadeWhileWaiting) {
   EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 31 * kMegabyte, 40 * kMegabyte), milliseconds(0));
 }
 
-TEST_F(WaitPolicyTest, NeverWaitsBeyondTheLimit) {
+TEST_F(WaitPolicyTest, NeverWaitsBeyondThreeOrdinaryPulls) {
   (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
 
-  EXPECT_EQ(policy_.next_wait(at(milliseconds(2900)), 39 * kMegabyte, 40 * kMegabyte), milliseconds(100));
-  EXPECT_EQ(policy_.next_wait(at(milliseconds(3000)), 39 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(8900)), 39 * kMegabyte, 40 * kMegabyte), milliseconds(100));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(9000)), 39 * kMegabyte, 40 * kMegabyte), milliseconds(0));
 }
 
 }  // namespace
