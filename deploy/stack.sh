@@ -55,10 +55,23 @@ start_site() {
   mapfile -t prefix < <(namespace_words "$netns")
   start_process samara-site "$directory/log" "${prefix[@]}" "$build_directory/apps/samara-site" \
     --config "$directory/site.toml"
-  site_pid=$started
+  site_pid=$started site_netns=$netns
   echo "$site_pid" >"$directory/pid"
   wait_ready "$site_pid" samara-site "$directory/log" is_ready "$site_address" "$netns"
 }
+
+site_configuration() {
+  cat <<TOML
+listen = "$2"
+cache = "$1/cache"
+[upstream."$local_registry"]
+urls = ["http://$registry_address"]
+$extra_site_configuration
+TOML
+}
+
+# No layer waits for its conversion or is being converted.
+site_is_idle() { [[ $(metric "$site_address" samara_site_conversions "${site_netns:-}") == 0 ]]; }
 
 stop_site() { stop_process "$(<"$1/pid")" samara-site; }
 
@@ -91,8 +104,8 @@ $extra_node_configuration
 TOML
 }
 
-# Set before start_node: more lines for node.toml.
-extra_node_configuration=
+# Set before start_site and start_node: more lines for site.toml and node.toml.
+extra_site_configuration='' extra_node_configuration=''
 
 node_address() { cat "$1/address"; }
 
@@ -169,7 +182,7 @@ remove_leftovers() {
     [[ ! -f $pid_file ]] || kill -KILL "$(<"$pid_file")" 2>/dev/null
   done
   for process in /proc/[0-9]*; do
-    words=$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null)
+    words=$({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null)
     [[ $words != *containerd-shim*"-address $directory/containerd.sock"* ]] || kill -KILL "${process#/proc/}" 2>/dev/null
   done
   unmount_below "$directory"

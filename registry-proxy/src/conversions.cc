@@ -57,6 +57,7 @@ Conversions::Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& c
                                  {{"result", "converted"}})),
       failed_(metrics.counter("samara_site_layers_total", "Layers by how their conversion ended.",
                               {{"result", "failed"}})),
+      pending_(metrics.gauge("samara_site_conversions", "Layers that wait for their conversion or are being converted.")),
       tar_bytes_(metrics.counter("samara_site_converted_bytes_total", "Tar bytes of the converted layers.")),
       compressors_("compress", thread_count(options.threads)) {
   for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.layers_at_once); ++i)
@@ -99,6 +100,7 @@ void Conversions::enqueue(std::shared_ptr<Job> job) {
     drop_old_failures();
     if (!wanted(job->layer.digest)) return;
     jobs_.emplace(job->layer.digest, job);
+    pending_.add(1);
     queue_.push_back(std::move(job));
   }
   changed_.notify_all();
@@ -190,6 +192,7 @@ void Conversions::finish(const Job& job, const absl::Status& status) {
   {
     const std::lock_guard lock(mutex_);
     jobs_.erase(job.layer.digest);
+    pending_.add(-1);
     if (!status.ok() && !absl::IsCancelled(status)) remember_failure(job.layer.digest, status);
   }
   changed_.notify_all();

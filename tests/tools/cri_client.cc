@@ -79,8 +79,14 @@ absl::Status CriClient::remove_pod(const std::string& pod) {
   cri::PodSandboxRequest request;
   request.set_pod_sandbox_id(pod);
   cri::Nothing response;
-  SAMARA_RETURN_IF_ERROR(impl_->call("StopPodSandbox", *impl_->runtime,
-                                           &cri::RuntimeService::Stub::StopPodSandbox, request, &response));
+  // containerd 1.6 reports a failure when a container ends by itself just then; like a kubelet, ask again.
+  absl::Status stopped;
+  for (int tries = 0; tries < 5; ++tries) {
+    stopped = impl_->call("StopPodSandbox", *impl_->runtime, &cri::RuntimeService::Stub::StopPodSandbox, request,
+                          &response);
+    if (stopped.ok()) break;
+  }
+  SAMARA_RETURN_IF_ERROR(stopped);
   return impl_->call("RemovePodSandbox", *impl_->runtime, &cri::RuntimeService::Stub::RemovePodSandbox, request,
                      &response);
 }

@@ -4,8 +4,9 @@
 usage: tree_dump.py ROOT
 
 A line is: path, type and mode, owner, size, mtime, link target or device, hard-link group, attributes, SHA-256.
-Left out is what a file system chooses for itself: inode numbers, the size and the link count of directories, and
-attributes of overlayfs' own (trusted.overlay.*). Stays on one file system, like find -xdev.
+Left out is what a file system chooses for itself: inode numbers, the size and the link count of directories,
+attributes of overlayfs' own (trusted.overlay.*), and the root's time, which is that of its unpacking when no layer names
+the root. Stays on one file system, like find -xdev.
 """
 import hashlib
 import os
@@ -39,6 +40,7 @@ def describe(path, shown, groups):
     kind = KINDS[stat.S_IFMT(status.st_mode)]
     target, group, digest = "-", "-", "-"
     size = "-" if kind == "d" else str(status.st_size)
+    mtime = "-" if shown == "/" else status.st_mtime_ns
     if kind == "l":
         target = repr(os.readlink(path))[2:-1]
     elif kind in "bc":
@@ -48,7 +50,7 @@ def describe(path, shown, groups):
     if kind != "d" and status.st_nlink > 1:
         group = f"{status.st_nlink}:" + groups.setdefault((status.st_dev, status.st_ino), shown)
     return (f"{shown} {kind}{stat.S_IMODE(status.st_mode):04o} {status.st_uid}:{status.st_gid} {size} "
-            f"{status.st_mtime_ns} {target} {group} {attributes(path)} {digest}")
+            f"{mtime} {target} {group} {attributes(path)} {digest}")
 
 
 def walk(directory, device):

@@ -73,6 +73,7 @@ class Conversions {
   const Options options_;
   Metrics::Counter& converted_;
   Metrics::Counter& failed_;
+  Metrics::Gauge& pending_;
   Metrics::Counter& tar_bytes_;
   ThreadPool compressors_;
   std::stop_source stop_;
