@@ -297,6 +297,8 @@ absl::StatusOr<std::vector<std::pair<std::string_view, std::string_view>>> Index
   return found;
 }
 
+bool IndexReader::has_xattrs() const { return !layout_->sections[kXattrs].empty(); }
+
 absl::StatusOr<Chunk> IndexReader::chunk(std::uint32_t position) const {
   if (position >= info_.chunk_count) return absl::NotFoundError(str_cat("no chunk ", position));
   const std::uint8_t* record = layout_->chunk(position);

@@ -158,6 +158,8 @@ TEST_F(IndexReaderTest, KeepsXattrsAndSharesEqualSets) {
               ElementsAre(Pair("security.capability", std::string_view("\1\0\0\2", 4)), Pair("user.empty", "")));
   EXPECT_THAT(layer.index->xattrs(find_path(*layer.index, "plain").value()).value(), IsEmpty());
   EXPECT_LT(layer.written.index_size, bare.written.index_size + 200);
+  EXPECT_TRUE(layer.index->has_xattrs());
+  EXPECT_FALSE(bare.index->has_xattrs());
 }
 
 TEST_F(IndexReaderTest, NumbersInodesInTheOrderOfAWalk) {

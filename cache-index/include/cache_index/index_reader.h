@@ -77,6 +77,8 @@ class IndexReader {
   absl::StatusOr<std::uint32_t> parent(std::uint32_t directory) const;  ///< the root's parent is the root
   absl::StatusOr<std::string_view> symlink_target(std::uint32_t number) const;
   absl::StatusOr<std::vector<std::pair<std::string_view, std::string_view>>> xattrs(std::uint32_t number) const;
+  /// Whether any inode has extended attributes.
+  bool has_xattrs() const;
 
   /// Chunk `position` of chunk_count, in stream order: contiguous from 0 to stream_size.
   absl::StatusOr<Chunk> chunk(std::uint32_t position) const;
