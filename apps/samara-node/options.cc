@@ -53,6 +53,7 @@ absl::Status read_options(Config& config, NodeOptions& options) {
   options.finder.wait.base = wait.duration("base", options.finder.wait.base);
   options.finder.wait.ordinary_bytes_per_second =
       wait.size("ordinary_pull", options.finder.wait.ordinary_bytes_per_second);
+  options.finder.site_answer = wait.duration("site_answer", options.finder.site_answer);
   options.finder.site_retry = wait.duration("site_retry", options.finder.site_retry);
 
   SAMARA_RETURN_IF_ERROR(config.finish());

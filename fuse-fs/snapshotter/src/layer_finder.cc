@@ -19,8 +19,11 @@ constexpr std::chrono::minutes kFallbackMemory{5};
 // Long enough for a client to give one URL up and try the next.
 constexpr std::chrono::seconds kPatience{15};
 
-absl::StatusOr<peer::LayerIndex> open_file_index(const std::string& path) {
-  SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<cache_index::IndexReader> reader, cache_index::IndexReader::open(path));
+// The cache compares the digest when it opens an object for the first time.
+absl::StatusOr<peer::LayerIndex> open_from(const cache_index::Cache& cache, const Digest& index) {
+  SAMARA_RETURN_IF_ERROR(cache.open_object(index).status());
+  SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<cache_index::IndexReader> reader,
+                          cache_index::IndexReader::open(cache.object_path(index)));
   return peer::LayerIndex(std::move(reader));
 }
 
@@ -88,7 +91,7 @@ absl::StatusOr<LayerFinder::Found> LayerFinder::find_local(const LayerRequest& r
                                                            const std::optional<Digest>& parent) {
   SAMARA_ASSIGN_OR_RETURN(const LayerRecord record, cache_.layer(request.layer));
   if (!cache_.has_object(record.index)) return absl::NotFoundError("its index isn't here");
-  absl::StatusOr<peer::LayerIndex> index = open_file_index(cache_.object_path(record.index));
+  absl::StatusOr<peer::LayerIndex> index = open_from(cache_, record.index);
   if (index.ok()) return prove(record, *std::move(index), request, parent);
   log::warning("an index is damaged; it is fetched again",
                {{"layer", request.layer.brief()}, {"index", record.index.brief()}, {"error", index.status()}});
@@ -104,7 +107,7 @@ absl::StatusOr<LayerFinder::Found> LayerFinder::ask(const LayerRequest& request,
     SAMARA_ASSIGN_OR_RETURN(const LayerStatus status, query(request, wait));
     if (status.state == LayerStatus::State::kConverted) {
       SAMARA_RETURN_IF_ERROR(fetch_index(status.record, request));
-      SAMARA_ASSIGN_OR_RETURN(peer::LayerIndex index, open_file_index(cache_.object_path(status.record.index)));
+      SAMARA_ASSIGN_OR_RETURN(peer::LayerIndex index, open_from(cache_, status.record.index));
       SAMARA_ASSIGN_OR_RETURN(Found found, prove(status.record, std::move(index), request, parent));
       SAMARA_RETURN_IF_ERROR(cache_.put_layer(status.record));
       return found;
@@ -120,7 +123,7 @@ absl::StatusOr<LayerFinder::Found> LayerFinder::ask(const LayerRequest& request,
 
 absl::StatusOr<LayerStatus> LayerFinder::query(const LayerRequest& request, milliseconds wait) {
   if (site_is_away()) return absl::UnavailableError("the site didn't answer a moment ago");
-  absl::StatusOr<LayerStatus> status = ask_site(request, wait, wait + options_.wait.base);
+  absl::StatusOr<LayerStatus> status = ask_site(request, wait, wait + options_.site_answer);
   if (!absl::IsCancelled(status.status())) return status;
   ask_patiently(request);
   return absl::UnavailableError("the site doesn't answer in time");
@@ -155,7 +158,8 @@ absl::Status LayerFinder::fetch_index(const LayerRecord& record, const LayerRequ
   SAMARA_RETURN_IF_ERROR(check_record(record, request.layer));
   if (cache_.has_object(record.index)) return absl::OkStatus();
   const WaitPolicy policy(options_.wait, clock_.now());
-  return fetch_object(record.index, record.index_size, policy.limit(std::max(record.layer_size, record.blob_size)));
+  return fetch_object(record.index, record.index_size,
+                      options_.site_answer + policy.limit(std::max(record.layer_size, record.blob_size)));
 }
 
 absl::Status LayerFinder::fetch_object(const Digest& index, std::uint64_t size, milliseconds deadline) {
@@ -180,9 +184,9 @@ absl::StatusOr<peer::LayerIndex> LayerFinder::open_index(const Digest& index, st
   if (!cache_.has_object(index)) {
     if (site_ == nullptr) return absl::UnavailableError("the index isn't here, and there is no site to ask");
     if (site_is_away()) return absl::UnavailableError("the index isn't here, and the site didn't answer a moment ago");
-    SAMARA_RETURN_IF_ERROR(fetch_object(index, size, options_.wait.base * 5));
+    SAMARA_RETURN_IF_ERROR(fetch_object(index, size, kPatience));
   }
-  return open_file_index(cache_.object_path(index));
+  return open_from(cache_, index);
 }
 
 // Each following layer once, in the background: the question makes the site convert it, and a converted one's index is

@@ -34,6 +34,7 @@ void SnapshotterStack::start() {
   directories_ = std::make_unique<SnapshotDirectories>(must(SnapshotDirectories::open(directory_.path() + "/s")));
   LayerFinder::Options options;
   options.wait.base = std::chrono::milliseconds(100);
+  options.site_answer = std::chrono::milliseconds(100);
   options.wait.slice = std::chrono::milliseconds(50);
   finder_ = std::make_unique<LayerFinder>(*cache_, has_site_ ? site_.get() : nullptr, clock_, metrics_, options);
   layers_ = std::make_unique<LazyLayers>(*finder_, *mount_, *cache_, *metadata_, nullptr);

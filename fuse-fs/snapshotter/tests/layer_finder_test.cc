@@ -22,6 +22,7 @@ class LayerFinderTest : public ::testing::Test {
   LayerFinderTest() {
     options_.wait.base = milliseconds(100);
     options_.wait.slice = milliseconds(50);
+    options_.site_answer = milliseconds(100);
     finder_.emplace(*cache_, &site_, clock_, metrics_, options_);
   }
   ~LayerFinderTest() override { finder_->stop(); }
@@ -156,7 +157,7 @@ TEST_F(LayerFinderTest, LeavesASiteThatIsAwayAloneForAWhile) {
   EXPECT_TRUE(find(layer_).ok());
 }
 
-TEST_F(LayerFinderTest, ASilentSiteCostsOnlyTheBase) {
+TEST_F(LayerFinderTest, ASilentSiteCostsOnlyTheTimeItHasToAnswer) {
   site_.is_silent_about(layer_.record.layer);
 
   const auto found = find(layer_);
@@ -176,7 +177,7 @@ TEST_F(LayerFinderTest, ASiteThatWasOnlySlowIsAskedAgainInTheBackground) {
 }
 
 TEST_F(LayerFinderTest, OneSlowLayerDoesNotHoldUpAnother) {
-  options_.wait.base = std::chrono::hours(1);
+  options_.site_answer = std::chrono::hours(1);
   finder_.emplace(*cache_, &site_, clock_, metrics_, options_);
   const TestLayer silent = make_file_layer("silent", "…");
   site_.is_silent_about(silent.record.layer);

@@ -33,6 +33,7 @@ class LayerFinder {
  public:
   struct Options {
     WaitPolicy::Options wait;
+    std::chrono::milliseconds site_answer{1'000};  ///< a site that takes longer, apart from what it may wait, is away
     std::chrono::milliseconds site_retry{5'000};
     std::size_t prefetch_threads = 4;
   };
