@@ -11,7 +11,11 @@ Source BlobAnswer::run() {
   if (out_.is_head()) return head();
   if (!starts_far_ahead()) return open_and_serve();
   const auto size = blobs_.ask_size(blob_);
-  if (absl::IsUnimplemented(size.status())) return open_and_serve();
+  return absl::IsUnimplemented(size.status()) ? open_and_serve() : without_keeping(size);
+}
+
+// Straight from upstream: a range far ahead, or no room to keep the blob.
+Source BlobAnswer::without_keeping(const absl::StatusOr<std::uint64_t>& size) {
   if (!size.ok()) return fail(size.status());
   const auto answer = choose_range(range_header_, *size, out_);
   return answer ? pass_through(*answer, answer->range.begin) : Source::kUpstream;
@@ -26,7 +30,7 @@ Source BlobAnswer::serve(Blobs::Opened opened) {
 Source BlobAnswer::open_and_serve() {
   auto opened = blobs_.open(blob_);
   if (opened.ok()) return serve(std::move(*opened));
-  return fail(opened.status());
+  return absl::IsResourceExhausted(opened.status()) ? without_keeping(blobs_.ask_size(blob_)) : fail(opened.status());
 }
 
 // Only its size: no reason to fetch it.
@@ -41,7 +45,8 @@ Source BlobAnswer::head() {
 
 Source BlobAnswer::follow(FillReader fill) {
   const auto size = fill->wait_size();
-  if (!size.ok()) return may_do_better(*fill.operator->(), size.status()) ? open_and_serve() : fail(size.status());
+  if (absl::IsResourceExhausted(size.status())) return without_keeping(blobs_.ask_size(blob_));
+  if (!size.ok()) return may_do_better(*fill, size.status()) ? open_and_serve() : fail(size.status());
   const auto answer = choose_range(range_header_, *size, out_);
   if (!answer) return Source::kFill;
   if (out_.is_head()) {

@@ -25,6 +25,7 @@ class BlobAnswer {
   Source follow(FillReader fill);
   Source pass_through(const RangeAnswer& answer, std::uint64_t from);
   Source open_and_serve();
+  Source without_keeping(const absl::StatusOr<std::uint64_t>& size);
   Source head();
   Source fail(const absl::Status& status);
   bool starts_far_ahead() const;

@@ -13,6 +13,7 @@ absl::StatusOr<std::size_t> ObjectStream::read(std::span<std::uint8_t> out) {
 }
 
 absl::StatusOr<std::size_t> FillStream::read(std::span<std::uint8_t> out) {
+  if (stop_.stop_requested()) return absl::CancelledError("stopped reading a blob");
   SAMARA_ASSIGN_OR_RETURN(const std::uint64_t end, fill_->wait_readable(offset_, stop_));
   const std::size_t n = std::min<std::uint64_t>(out.size(), end - offset_);
   SAMARA_RETURN_IF_ERROR(pread_all(fill_->fd(), out.first(n), offset_));

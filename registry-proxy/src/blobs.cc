@@ -51,9 +51,11 @@ void Blobs::stop() {
 }
 
 std::optional<Blobs::Opened> Blobs::find(const Digest& digest) {
-  const std::lock_guard lock(mutex_);
-  if (const auto it = fills_.find(digest); it != fills_.end()) return Opened(FillReader(it->second.fill));
-  auto object = cache_.open_object(digest);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = fills_.find(digest); it != fills_.end()) return Opened(FillReader(it->second.fill));
+  }
+  auto object = cache_.open_object(digest);  // a fill leaves the map only after its object is there
   if (!object.ok()) return std::nullopt;
   return Opened(std::move(*object));
 }
@@ -65,8 +67,7 @@ absl::StatusOr<Blobs::Opened> Blobs::open(const BlobRef& blob) {
   for (std::thread& thread : finished)
     if (thread.joinable()) thread.join();
 
-  // A fill leaves the map only after its object is in the cache, so under the lock a blob is in one, in the other, or
-  // nowhere.
+  // Under the lock a blob is on its way, in the cache, or nowhere; then exactly one caller starts its fill.
   const std::lock_guard lock(mutex_);
   if (stopping_) return absl::CancelledError("stopping");
   if (const auto it = fills_.find(blob.digest); it != fills_.end()) return Opened(FillReader(it->second.fill));
@@ -155,11 +156,13 @@ absl::Status Blobs::fetch_range(const BlobRef& blob, const ByteRange& range, std
   request.range = range;
   const auto wrong = [] { return absl::DataLossError("the registry answered another range than the one asked for"); };
   std::uint64_t skip = 0, left = range.size();
+  bool whole = false;  // the registry ignores ranges
   const absl::Status status = upstream->fetch(
       request,
       [&](const http::ResponseHead& head) {
         if (head.status == 200) {
           skip = range.begin;
+          whole = true;
           return absl::OkStatus();
         }
         const auto part = parse_content_range(head.headers.get("Content-Range"));
@@ -173,7 +176,7 @@ absl::Status Blobs::fetch_range(const BlobRef& blob, const ByteRange& range, std
         data = data.first(std::min<std::uint64_t>(left, data.size()));
         left -= data.size();
         if (!data.empty()) SAMARA_RETURN_IF_ERROR(on_body(data));
-        return left == 0 && skip == 0 ? absl::AbortedError("enough") : absl::OkStatus();
+        return whole && left == 0 ? absl::AbortedError("enough") : absl::OkStatus();
       });
   if (left == 0) return absl::OkStatus();
   return status.ok() ? wrong() : status;

@@ -53,7 +53,7 @@ absl::Status Fill::run() {
   absl::Status status = transfer();
   if (status.ok()) status = writer_->commit();
   writer_.reset();
-  return annotate(status, str_cat("blob ", blob_.digest.to_string()));
+  return status;
 }
 
 void Fill::finish(const absl::Status& status) {
@@ -102,7 +102,7 @@ absl::Status Fill::transfer_rest() {
   const std::lock_guard lock(mutex_);
   const std::optional<std::uint64_t> expected = size_ ? size_ : blob_.size;
   if (expected && written_ < *expected)
-    return absl::UnavailableError(str_cat("the blob ended at ", written_, " of ", *expected, " bytes"));
+    return absl::UnavailableError(str_cat("blob ", blob_.digest.to_string(), " ended at ", written_, " of ", *expected, " bytes"));
   return absl::OkStatus();
 }
 

@@ -90,6 +90,7 @@ absl::StatusOr<Repository> make_repository(std::string_view registry, std::strin
   if (registry == "index.docker.io" || registry == "registry-1.docker.io") repository.registry = kDockerHub;
   if (repository.registry == kDockerHub && name.find('/') == std::string_view::npos)
     repository.name = str_cat("library/", name);
+  if (repository.name.size() > kMaxRepository) return absl::InvalidArgumentError("the repository's name is too long");
   return repository;
 }
 

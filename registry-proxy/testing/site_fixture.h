@@ -29,6 +29,7 @@ struct SiteFixture {
     Blobs::Options blobs;
     Conversions::Options conversions;
     Mirror::Options mirror;
+    std::string root;  ///< of the cache; empty: the fixture's own directory
   };
 
   static Settings never_converting() {
@@ -39,7 +40,7 @@ struct SiteFixture {
 
   explicit SiteFixture(Settings settings = never_converting())
       : directory(*TempDir::create("site")),
-        cache(*cache_index::Cache::open({.root = directory.path()}, Manifests::tables())),
+        cache(*cache_index::Cache::open({.root = settings.root.empty() ? directory.path() : settings.root}, Manifests::tables())),
         upstreams(upstream_options(settings), client, clock),
         manifests(*cache, upstreams, clock, settings.manifests),
         blobs(*cache, upstreams, clock, metrics, quick(settings.blobs)),

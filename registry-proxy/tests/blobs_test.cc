@@ -331,18 +331,22 @@ TEST(Fill, EndsWhenTheSiteStops) {
   EXPECT_EQ(site.blobs.open({site.repository(), blob, std::nullopt}).status().code(), absl::StatusCode::kCancelled);
 }
 
-TEST(Fill, StopsAReaderThatIsToldTo) {
+TEST(Fill, StopsAReaderThatIsToldToWhetherThereAreBytesOrNot) {
   SiteFixture site;
-  const Digest blob = site.upstream.add_blob(numbers(kMiB));
-  site.upstream.pause_blob(blob, 1000);
+  const Digest waiting = site.upstream.add_blob(numbers(kMiB)), flowing = site.upstream.add_blob(numbers(2 * kMiB));
+  site.upstream.pause_blob(waiting, 1000);
+  site.upstream.pause_blob(flowing, kMiB);
   std::stop_source stop;
-  const auto stream = site.blobs.stream({site.repository(), blob, std::nullopt}, stop.get_token());
-  ASSERT_TRUE(stream.ok());
+  const auto dry = site.blobs.stream({site.repository(), waiting, std::nullopt}, stop.get_token());
+  const auto wet = site.blobs.stream({site.repository(), flowing, std::nullopt}, stop.get_token());
+  ASSERT_TRUE(dry.ok() && wet.ok());
+  std::array<std::uint8_t, 16> out;
+  ASSERT_EQ((*wet)->read(out).value_or(0), out.size());
 
   stop.request_stop();
 
-  std::array<std::uint8_t, 16> out;
-  EXPECT_EQ((*stream)->read(out).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ((*dry)->read(out).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ((*wet)->read(out).status().code(), absl::StatusCode::kCancelled);
 }
 
 TEST(Blobs, ReadsSmallBlobsWholeAndRefusesLargeOnes) {
@@ -354,16 +358,17 @@ TEST(Blobs, ReadsSmallBlobsWholeAndRefusesLargeOnes) {
             absl::StatusCode::kResourceExhausted);
 }
 
-TEST(Blobs, RefusesMoreFillsThanAllowed) {
+TEST(Blobs, PassesBlobsThroughBeyondTheFillsAllowed) {
   auto settings = SiteFixture::never_converting();
   settings.blobs.max_fills = 1;
   SiteFixture site(settings);
-  const Digest first = site.upstream.add_blob("1"), second = site.upstream.add_blob("2");
-  site.upstream.hang("/blobs/");
+  const Digest first = site.upstream.add_blob("1"), second = site.upstream.add_blob("the second");
+  site.upstream.hang(first.to_string());
   const auto opened = site.blobs.open({site.repository(), first, std::nullopt});
 
   EXPECT_TRUE(opened.ok());
-  EXPECT_EQ(site.blob(second).head.status, 503);
+  EXPECT_EQ(site.blob(second).body, "the second");
+  EXPECT_FALSE(site.cache->has_object(second));
 }
 
 }  // namespace

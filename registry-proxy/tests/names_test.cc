@@ -28,6 +28,7 @@ TEST(Names, TakesRepositoriesOfTheSpecificationsGrammarOnly) {
     EXPECT_FALSE(is_repository_name(bad)) << bad;
   EXPECT_TRUE(is_repository_name(std::string(255, 'a')));
   EXPECT_FALSE(is_repository_name(std::string(256, 'a')));
+  EXPECT_FALSE(make_repository("docker.io", std::string(250, 'a')).ok());  // too long once "library/" is there
 }
 
 TEST(Names, TakesTagsOfTheSpecificationsGrammarOnly) {

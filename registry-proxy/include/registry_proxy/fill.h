@@ -112,6 +112,7 @@ class FillReader {
     if (fill_ != nullptr) fill_->detach();
   }
   Fill* operator->() const { return fill_.get(); }
+  Fill& operator*() const { return *fill_; }
 
  private:
   std::shared_ptr<Fill> fill_;  // shared with whoever runs it; the last one closes the file

@@ -42,8 +42,8 @@ class Manifests {
   Manifests(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, const Options& options);
   ~Manifests();
 
-  /// Errors: those of Upstream::fetch(); DataLoss (digest differs); InvalidArgument (not a manifest);
-  /// ResourceExhausted (rate limit, larger than kMaxManifestBytes).
+  /// Errors: those of Upstream::fetch(); DataLoss (digest differs); InvalidArgument (not a manifest, or larger than
+  /// kMaxManifestBytes).
   absl::StatusOr<StoredManifest> get(const Repository& repository, const Reference& reference);
 
  private:

@@ -18,7 +18,9 @@ namespace samara::registry_proxy {
 ///   GET|HEAD /v2/<repository>/blobs/<digest>?ns=<registry>          with Range
 ///
 /// A client that can't be helped gets 404 or 5xx at once and never 401, 408 or 429, so that containerd goes on to its
-/// next host. A blob whose download is under way is followed; a range far ahead of it comes straight from upstream.
+/// next host. A blob whose download is under way is followed; a range far ahead of it comes straight from upstream, and
+/// so does a blob for which the disk has no room. A manifest that a tag named last, while upstream can't be asked, has
+/// the header Samara-Stale.
 /// Source: OCI Distribution Specification v1.1.
 /// Threads: any.
 class Mirror {
