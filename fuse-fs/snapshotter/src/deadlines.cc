@@ -58,8 +58,8 @@ void Deadlines::run() {
     while (next != armed_.end() && next->second.stop_requested()) ++next;
     if (next == armed_.end()) {
       changed_.wait(lock);
-    } else if (next->first > Clock::now()) {
-      changed_.wait_until(lock, next->first);
+    } else if (const Clock::time_point at = next->first; at > Clock::now()) {
+      changed_.wait_until(lock, at);  // a copy: the entry may go meanwhile
     } else {
       std::stop_source due = next->second;
       lock.unlock();

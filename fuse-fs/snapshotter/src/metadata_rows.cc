@@ -13,15 +13,6 @@ absl::Status damaged(std::string_view what, std::string_view key) {
 
 }  // namespace
 
-std::string_view kind_name(Kind kind) {
-  switch (kind) {
-    case Kind::kView: return "view";
-    case Kind::kActive: return "active";
-    case Kind::kCommitted: return "committed";
-  }
-  return "";
-}
-
 std::string encode_snapshot(const Snapshot& snapshot) {
   state::SnapshotRow row;
   row.set_id(snapshot.id);

@@ -45,22 +45,39 @@ absl::Status Snapshotter::reconcile() {
 
 absl::StatusOr<std::vector<Mount>> Snapshotter::prepare(const std::string& key, const std::string& parent,
                                                         const Labels& labels) {
+  const auto start = parts_.clock.now();
+  const char* way = "failed";
+  absl::StatusOr<std::vector<Mount>> answer = prepare_some_way(key, parent, labels, way);
+  const std::chrono::duration<double> took = parts_.clock.now() - start;
+  parts_.metrics
+      .histogram("samara_snapshotter_prepare_seconds", "How long Prepare took, by how it was answered",
+                 {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30}, {{"way", way}})
+      .observe(took.count());
+  return answer;
+}
+
+absl::StatusOr<std::vector<Mount>> Snapshotter::prepare_some_way(const std::string& key, const std::string& parent,
+                                                                 const Labels& labels, const char*& way) {
   SAMARA_RETURN_IF_ERROR(parts_.metadata.check_new(key, parent));
   const auto target = labels.find(std::string(kSnapshotRefLabel));
   if (target != labels.end()) {
     const absl::Status exists =
         absl::AlreadyExistsError(str_cat("snapshot ", target->second, " exists already: nothing to unpack"));
     if (parts_.metadata.find_committed(target->second, parent)) {
-      count_prepare("exists");
+      way = "exists";
       return exists;
     }
     if (const auto request = parse_layer_request(labels)) {
       SAMARA_ASSIGN_OR_RETURN(const bool is_lazy, prepare_lazy(*request, parent, labels));
-      if (is_lazy) return exists;
+      if (is_lazy) {
+        way = "lazy";
+        return exists;
+      }
     }
   }
-  count_prepare("ordinary");
-  return create_ordinary(Kind::kActive, key, parent, labels);
+  absl::StatusOr<std::vector<Mount>> mounts = create_ordinary(Kind::kActive, key, parent, labels);
+  if (mounts.ok()) way = "ordinary";
+  return mounts;
 }
 
 // True when the layer is committed now. False is a reason for an ordinary snapshot, logged here.
@@ -80,14 +97,12 @@ absl::StatusOr<bool> Snapshotter::prepare_lazy(const LayerRequest& request, cons
   if (snapshot.ok()) {
     log::info("a layer is lazy",
               {{"image", request.image_ref}, {"layer", request.layer.to_string()}, {"slot", layer->slot}});
-    count_prepare("lazy");
     return true;
   }
   parts_.layers.release(layer->slot);
-  if (!absl::IsAlreadyExists(snapshot.status())) return snapshot.status();
   // Somebody else prepared the same meanwhile: just as good.
-  count_prepare("exists");
-  return true;
+  if (absl::IsAlreadyExists(snapshot.status())) return true;
+  return snapshot.status();
 }
 
 absl::StatusOr<std::vector<Mount>> Snapshotter::view(const std::string& key, const std::string& parent,
@@ -264,13 +279,6 @@ absl::Status Snapshotter::remove_leftovers() {
     if (first_error.ok()) first_error = status;
   }
   return first_error;
-}
-
-void Snapshotter::count_prepare(const std::string& result) {
-  parts_.metrics
-      .counter("samara_snapshotter_prepares_total", "Prepare requests, by how they were answered",
-               {{"result", result}})
-      .add();
 }
 
 }  // namespace samara::snapshotter

@@ -61,6 +61,9 @@ class Snapshotter {
  private:
   explicit Snapshotter(const Parts& parts);
   absl::Status reconcile();
+  /// `way` becomes how it was answered, for the metrics: "exists", "lazy", "ordinary"; else it stays.
+  absl::StatusOr<std::vector<Mount>> prepare_some_way(const std::string& key, const std::string& parent,
+                                                      const Labels& labels, const char*& way);
   absl::StatusOr<bool> prepare_lazy(const LayerRequest& request, const std::string& parent, const Labels& labels);
   absl::StatusOr<std::vector<Mount>> create_ordinary(Kind kind, const std::string& key, const std::string& parent,
                                                      const Labels& labels);
@@ -71,7 +74,6 @@ class Snapshotter {
   std::vector<LowerLayer> lower_layers(const std::vector<Snapshot>& chain) const;
   absl::Status remove_leftovers();
   void discard(const Snapshot& snapshot);
-  void count_prepare(const std::string& result);
 
   Parts parts_;
   bool index_off_;
