@@ -31,8 +31,8 @@ namespace samara::cli {
 namespace {
 
 constexpr const char* kHelp = R"(Takes a directory with index and blob, a directory of such directories (as `samara convert` writes them), or an index
-and its blob. One layer is shown at MOUNTPOINT itself; several at MOUNTPOINT/0, MOUNTPOINT/1 and so on. Whiteouts are
-shown as overlayfs has them, as character devices 0:0.
+and its blob. One layer is shown at MOUNTPOINT itself; several in directories below it, which are printed. Whiteouts are shown
+as overlayfs has them, as character devices 0:0.
 
 Examples:
   samara mount converted /mnt
@@ -79,12 +79,6 @@ absl::StatusOr<OpenLayer> open_layer(const LayerFiles& files, fuse_fs::LocalRead
   return OpenLayer{files.name, std::move(index)};
 }
 
-/// Lays a layer over the root of the mount that it is in.
-absl::Status lay_on_top(const std::string& layer, const std::string& mountpoint) {
-  if (::mount(layer.c_str(), mountpoint.c_str(), nullptr, MS_BIND, nullptr) == 0) return absl::OkStatus();
-  return errno_status(errno, str_cat("bind ", layer, " to ", mountpoint));
-}
-
 /// What stands at a path, to see later whether it still does.
 class Standing {
  public:
@@ -97,6 +91,26 @@ class Standing {
  private:
   const std::string path_;
   struct stat then_ {};
+};
+
+/// A layer laid over the mount's root, so that its files are where the user wants them.
+class LayerOnTop {
+ public:
+  static absl::StatusOr<std::unique_ptr<LayerOnTop>> create(const std::string& layer, const std::string& mountpoint) {
+    if (::mount(layer.c_str(), mountpoint.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+      return errno_status(errno, str_cat("bind ", layer, " to ", mountpoint));
+    }
+    return std::unique_ptr<LayerOnTop>(new LayerOnTop(mountpoint));
+  }
+  ~LayerOnTop() {
+    if (layer_.still()) ::umount2(mountpoint_.c_str(), MNT_DETACH);
+  }
+  LayerOnTop(const LayerOnTop&) = delete;
+
+ private:
+  explicit LayerOnTop(const std::string& mountpoint) : mountpoint_(mountpoint), layer_(mountpoint) {}
+  const std::string mountpoint_;
+  const Standing layer_;
 };
 
 /// Waits until somebody wants an end: a signal, or umount(8).
@@ -140,16 +154,19 @@ absl::Status run(std::vector<std::string> paths) {
   for (std::uint32_t slot = 0; slot < layers.size(); ++slot) {
     SAMARA_RETURN_IF_ERROR(mount->attach(slot, layers[slot].index).status());
   }
-  const std::string mountpoint = mount->path(0).substr(0, mount->path(0).rfind('/'));
+  std::error_code error;
+  const std::string mountpoint = std::filesystem::canonical(wanted, error).string();
+  if (error) return errno_status(error.value(), wanted);
+  std::unique_ptr<LayerOnTop> on_top;
   if (layers.size() == 1) {
-    SAMARA_RETURN_IF_ERROR(lay_on_top(mount->path(0), mountpoint));
+    SAMARA_ASSIGN_OR_RETURN(on_top, LayerOnTop::create(mount->path(0), mountpoint));
     describe(mountpoint, layers[0]);
   } else {
     for (std::uint32_t slot = 0; slot < layers.size(); ++slot) describe(mount->path(slot), layers[slot]);
   }
   std::puts("Ctrl-C unmounts");
   std::fflush(stdout);
-  return wait_for_end(mountpoint, signals);  // the mount takes itself off, and the layer on top of it
+  return wait_for_end(mountpoint, signals);
 }
 
 }  // namespace

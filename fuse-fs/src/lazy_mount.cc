@@ -1,97 +1,104 @@
 #include "fuse_fs/lazy_mount.h"
 
-#include <cerrno>
+#include <mutex>
 #include <utility>
 
-#include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "connection.h"
 #include "dying_thread.h"
 #include "interrupt_watcher.h"
-#include "kernel_mount.h"
 #include "mount_metrics.h"
 #include "node_id.h"
-#include "operations.h"
-#include "page_filler.h"
-#include "read_service.h"
-#include "session.h"
-#include "slot_table.h"
 
 namespace samara::fuse_fs {
 namespace {
 
-constexpr unsigned kReadAheadKilobytes = 1024;
-
-class KernelLazyMount final : public LazyMount {
+/// Two connections. Overlayfs asks for an extended attribute of every file that it meets, the kernel remembers no
+/// answer, and "there are none" (ENOSYS) holds for a whole connection. So layers without any, which most are, have the
+/// connection that says so, and those with some have another, mounted in the first one's directory `x` when the first
+/// such layer comes.
+class TwoConnections final : public LazyMount {
  public:
-  KernelLazyMount(peer::ChunkReader& reader, Metrics& metrics)
-      : metrics_(metrics),
-        pages_([this](auto node, auto offset, auto bytes) { store(node, offset, bytes); }),
-        reads_(reader, pages_, metrics_),
-        interrupts_(is_dying),
-        state_{.slots = slots_, .reads = reads_, .interrupts = interrupts_, .metrics = metrics_} {}
+  TwoConnections(const Options& options, peer::ChunkReader& reader, Metrics& metrics)
+      : options_(options), reader_(reader), metrics_(metrics), interrupts_(is_dying) {}
 
-  ~KernelLazyMount() override {
-    if (session_ != nullptr) session_->leave();
-    if (mount_.fuse.valid()) unmount_and_abort(mount_);
-    if (session_ != nullptr) session_->join();
-    reads_.drain(ENODEV);
-    pages_.stop();
-    session_ = nullptr;  // which answers and pages still needed
+  ~TwoConnections() override {
+    with_xattrs_ = nullptr;  // mounted inside the other
+    plain_ = nullptr;
   }
 
-  absl::Status start(const Options& options) {
-    SAMARA_ASSIGN_OR_RETURN(mount_, mount_fuse(options.mountpoint, options.allow_other));
-    SAMARA_ASSIGN_OR_RETURN(session_, Session::create(mount_.fuse.get(), operations(), &state_, options.threads));
-    SAMARA_RETURN_IF_ERROR(session_->wait_until_ready());
-    const absl::Status set = set_read_ahead(mount_, kReadAheadKilobytes);
-    if (!set.ok()) log::warning("the kernel reads only 128 KiB ahead", {{"error", set}});
+  absl::Status start() {
+    SAMARA_ASSIGN_OR_RETURN(plain_, connect(options_.mountpoint, Xattrs::kAbsent));
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::string> attach(std::uint32_t slot, peer::LayerIndex layer) override {
-    SAMARA_RETURN_IF_ERROR(slots_.attach(slot, std::move(layer)));
-    metrics_.attached_layers().set(static_cast<double>(slots_.totals().slots));
-    return path(slot);
+    const std::lock_guard lock(mutex_);
+    const bool has_xattrs = layer->has_xattrs();
+    const Connection* const other = has_xattrs ? plain_.get() : with_xattrs_.get();
+    if (other != nullptr && other->slots().has_named(slot)) {
+      return absl::AlreadyExistsError(str_cat("slot ", slot, " is another layer"));
+    }
+    if (has_xattrs && with_xattrs_ == nullptr) {
+      const std::string mountpoint = str_cat(plain_->mountpoint(), "/", kXattrsName);
+      SAMARA_ASSIGN_OR_RETURN(with_xattrs_, connect(mountpoint, Xattrs::kAnswered));
+    }
+    Connection& connection = has_xattrs ? *with_xattrs_ : *plain_;
+    SAMARA_RETURN_IF_ERROR(connection.attach(slot, std::move(layer)));
+    count_layers();
+    return path_in(connection, slot);
   }
 
   absl::Status detach(std::uint32_t slot) override {
-    SAMARA_RETURN_IF_ERROR(slots_.detach(slot));
-    metrics_.attached_layers().set(static_cast<double>(slots_.totals().slots));
-    // The name is asked for at each use, so this only frees memory sooner; it fails when the kernel doesn't know it.
-    const std::string name = std::to_string(slot);
-    fuse_lowlevel_notify_inval_entry(session_->get(), kMountRoot, name.data(), name.size());
+    const std::lock_guard lock(mutex_);
+    SAMARA_RETURN_IF_ERROR(connection_of(slot).detach(slot));
+    count_layers();
     return absl::OkStatus();
   }
 
-  std::string path(std::uint32_t slot) const override { return str_cat(mount_.mountpoint, "/", slot); }
-
- private:
-  /// Fails where the kernel has forgotten the file, which is fine.
-  void store(std::uint64_t node, std::uint64_t offset, std::string_view bytes) {
-    fuse_bufvec buffer = FUSE_BUFVEC_INIT(bytes.size());
-    buffer.buf[0].mem = const_cast<char*>(bytes.data());
-    const int result = fuse_lowlevel_notify_store(session_->get(), node, static_cast<off_t>(offset), &buffer,
-                                                  FUSE_BUF_NO_SPLICE);
-    if (result == 0) metrics_.stored_bytes().add(static_cast<double>(bytes.size()));
+  std::string path(std::uint32_t slot) const override {
+    const std::lock_guard lock(mutex_);
+    return path_in(connection_of(slot), slot);
   }
 
-  SlotTable slots_;
+ private:
+  absl::StatusOr<std::unique_ptr<Connection>> connect(const std::string& mountpoint, Xattrs xattrs) {
+    return Connection::create({.mountpoint = mountpoint,
+                               .threads = options_.threads,
+                               .allow_other = options_.allow_other,
+                               .xattrs = xattrs},
+                              reader_, interrupts_, metrics_);
+  }
+
+  Connection& connection_of(std::uint32_t slot) const {
+    return with_xattrs_ != nullptr && with_xattrs_->slots().has_named(slot) ? *with_xattrs_ : *plain_;
+  }
+
+  static std::string path_in(const Connection& connection, std::uint32_t slot) {
+    return str_cat(connection.mountpoint(), "/", slot);
+  }
+
+  void count_layers() {
+    const std::uint64_t with = with_xattrs_ == nullptr ? 0 : with_xattrs_->slots().totals().slots;
+    metrics_.attached_layers().set(static_cast<double>(plain_->slots().totals().slots + with));
+  }
+
+  const Options options_;
+  peer::ChunkReader& reader_;
   MountMetrics metrics_;
-  PageFiller pages_;
-  ReadService reads_;
   InterruptWatcher interrupts_;
-  MountState state_;
-  KernelMount mount_;
-  std::unique_ptr<Session> session_;
+  mutable std::mutex mutex_;
+  std::unique_ptr<Connection> plain_;
+  std::unique_ptr<Connection> with_xattrs_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LazyMount>> LazyMount::create(const Options& options, peer::ChunkReader& reader,
                                                              Metrics& metrics) {
-  auto mount = std::make_unique<KernelLazyMount>(reader, metrics);
-  SAMARA_RETURN_IF_ERROR(mount->start(options));
+  auto mount = std::make_unique<TwoConnections>(options, reader, metrics);
+  SAMARA_RETURN_IF_ERROR(mount->start());
   return mount;
 }
 

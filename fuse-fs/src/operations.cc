@@ -29,6 +29,11 @@ MountState& counted(fuse_req_t request, Operation operation) {
   return state;
 }
 
+/// The layer of a node; null when it is a node of the mount itself, or the layer is gone.
+peer::LayerIndex find_layer(const MountState& state, std::uint64_t node) {
+  return is_mounts_own(node) ? nullptr : state.slots.find(to_node_id(node).slot);
+}
+
 void reply_status(fuse_req_t request, const absl::Status& status) {
   fuse_reply_err(request, absl::IsNotFound(status) ? ENOENT : EIO);
 }
@@ -59,15 +64,27 @@ void reply_entry(fuse_req_t request, SlotTable& slots, std::uint32_t slot, const
   if (fuse_reply_entry(request, &entry) != 0) slots.forget(slot, 1);
 }
 
-void reply_mount_root_entry(fuse_req_t request, const SlotTable& slots) {
+/// The attributes of a node of the mount itself.
+struct stat own_stat(const SlotTable& slots, std::uint64_t node) {
+  if (node == kMountRoot) return mount_root_stat(slots.changed(), slots.totals().slots);
+  struct stat empty = mount_root_stat({}, 0);
+  empty.st_ino = node;
+  return empty;
+}
+
+void reply_own_entry(fuse_req_t request, const SlotTable& slots, std::uint64_t node) {
   fuse_entry_param entry{};
-  entry.ino = kMountRoot;
-  entry.attr = mount_root_stat(slots.changed(), slots.totals().slots);
+  entry.ino = node;
+  entry.attr = own_stat(slots, node);
   fuse_reply_entry(request, &entry);
 }
 
-void lookup_slot(fuse_req_t request, SlotTable& slots, std::string_view name) {
-  if (name == "." || name == "..") return reply_mount_root_entry(request, slots);
+void lookup_in_own(fuse_req_t request, const MountState& state, std::uint64_t parent, std::string_view name) {
+  SlotTable& slots = state.slots;
+  if (name == ".") return reply_own_entry(request, slots, parent);
+  if (name == "..") return reply_own_entry(request, slots, kMountRoot);
+  if (parent != kMountRoot) return static_cast<void>(fuse_reply_err(request, ENOENT));
+  if (name == kXattrsName && state.xattrs == Xattrs::kAbsent) return reply_own_entry(request, slots, kXattrsDirectory);
   const auto slot = parse_slot(name);
   const peer::LayerIndex layer = slot ? slots.find_attached(*slot) : nullptr;
   if (layer == nullptr) {
@@ -89,12 +106,12 @@ absl::StatusOr<std::uint32_t> lookup_inode(const cache_index::IndexReader& layer
 
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   MountState& state = counted(request, Operation::kLookup);
-  if (parent == kMountRoot) return lookup_slot(request, state.slots, name);
+  if (is_mounts_own(parent)) return lookup_in_own(request, state, parent, name);
   const NodeId directory = to_node_id(parent);
-  const peer::LayerIndex layer = state.slots.find(directory.slot);
+  const peer::LayerIndex layer = find_layer(state, parent);
   if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ESTALE));
   if (directory.inode == cache_index::kRootInode && std::string_view(name) == "..") {
-    return reply_mount_root_entry(request, state.slots);
+    return reply_own_entry(request, state.slots, kMountRoot);
   }
 
   const auto number = lookup_inode(*layer, directory.inode, name);
@@ -109,7 +126,7 @@ void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
 }
 
 void forget_node(SlotTable& slots, std::uint64_t node, std::uint64_t times) {
-  if (node != kMountRoot) slots.forget(to_node_id(node).slot, times);
+  if (!is_mounts_own(node)) slots.forget(to_node_id(node).slot, times);
 }
 
 void forget(fuse_req_t request, fuse_ino_t node, std::uint64_t times) {
@@ -127,13 +144,13 @@ void forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* forge
 
 void getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info*) {
   MountState& state = counted(request, Operation::kGetattr);
-  if (node == kMountRoot) {
-    const struct stat root = mount_root_stat(state.slots.changed(), state.slots.totals().slots);
-    fuse_reply_attr(request, &root, 0);
+  if (is_mounts_own(node)) {
+    const struct stat own = own_stat(state.slots, node);
+    fuse_reply_attr(request, &own, 0);
     return;
   }
   const NodeId id = to_node_id(node);
-  const peer::LayerIndex layer = state.slots.find(id.slot);
+  const peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ESTALE));
   const auto inode = layer->inode(id.inode);
   if (!inode.ok()) return reply_status(request, inode.status());
@@ -144,8 +161,8 @@ void getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info*) {
 void readlink(fuse_req_t request, fuse_ino_t node) {
   MountState& state = counted(request, Operation::kReadlink);
   const NodeId id = to_node_id(node);
-  const peer::LayerIndex layer = node == kMountRoot ? nullptr : state.slots.find(id.slot);
-  if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, EINVAL));
+  const peer::LayerIndex layer = find_layer(state, node);
+  if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ESTALE));
   const auto target = layer->symlink_target(id.inode);
   if (!target.ok()) return reply_status(request, target.status());
   if (target->size() >= PATH_MAX) return static_cast<void>(fuse_reply_err(request, ENAMETOOLONG));
@@ -165,22 +182,21 @@ void reply_sized(fuse_req_t request, std::string_view value, std::size_t size) {
 
 void getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::size_t size) {
   MountState& state = counted(request, Operation::kGetxattr);
-  const NodeId id = to_node_id(node);
-  const peer::LayerIndex layer = node == kMountRoot ? nullptr : state.slots.find(id.slot);
-  // Never ENOSYS: the kernel would stop asking, for every layer that will ever come.
+  // ENOSYS: the kernel won't ask again, for any layer that will ever come.
+  if (state.xattrs == Xattrs::kAbsent) return static_cast<void>(fuse_reply_err(request, ENOSYS));
+  const peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ENODATA));
-  const auto value = xattr_value(*layer, id.inode, name);
+  const auto value = xattr_value(*layer, to_node_id(node).inode, name);
   if (!value.ok()) return static_cast<void>(fuse_reply_err(request, absl::IsNotFound(value.status()) ? ENODATA : EIO));
   reply_sized(request, *value, size);
 }
 
 void listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
   MountState& state = counted(request, Operation::kListxattr);
-  const NodeId id = to_node_id(node);
-  const peer::LayerIndex layer = node == kMountRoot ? nullptr : state.slots.find(id.slot);
-  if (layer == nullptr) return reply_sized(request, "", size);
+  const peer::LayerIndex layer = find_layer(state, node);
+  if (layer == nullptr) return reply_sized(request, "", size);  // programs take ENOSYS for a failure here
   const Viewer viewer = fuse_req_ctx(request)->uid == 0 ? Viewer::kSuperuser : Viewer::kOther;
-  const auto names = xattr_names(*layer, id.inode, viewer);
+  const auto names = xattr_names(*layer, to_node_id(node).inode, viewer);
   if (!names.ok()) return reply_status(request, names.status());
   reply_sized(request, *names, size);
 }
@@ -220,10 +236,10 @@ void read_entries(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t o
   if (node == kMountRoot) {
     return reply_page(request, state.slots, read_mount_root(state.slots, from, size, detail));
   }
-  const NodeId id = to_node_id(node);
-  const peer::LayerIndex layer = state.slots.find(id.slot);
+  if (is_mounts_own(node)) return static_cast<void>(fuse_reply_buf(request, nullptr, 0));
+  const peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ESTALE));
-  const auto page = read_directory(*layer, id, from, size, detail);
+  const auto page = read_directory(*layer, to_node_id(node), from, size, detail);
   if (!page.ok()) return reply_status(request, page.status());
   reply_page(request, state.slots, *page);
 }
@@ -248,9 +264,8 @@ void read_interrupted(fuse_req_t request, void* data) {
 
 void read(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info*) {
   MountState& state = counted(request, Operation::kRead);
-  if (node == kMountRoot) return static_cast<void>(fuse_reply_err(request, EISDIR));
   const NodeId id = to_node_id(node);
-  peer::LayerIndex layer = state.slots.find(id.slot);
+  peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ESTALE));
   state.reads.read(
       {.layer = std::move(layer), .file = id, .offset = static_cast<std::uint64_t>(offset), .size = size},

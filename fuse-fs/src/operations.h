@@ -12,12 +12,16 @@
 
 namespace samara::fuse_fs {
 
+/// Whether the layers of a mount may have extended attributes. If not, the kernel is told to ask for none again.
+enum class Xattrs { kAbsent, kAnswered };
+
 /// What the handlers work with. Borrowed; everything outlives the session.
 struct MountState {
   SlotTable& slots;
   ReadService& reads;
   InterruptWatcher& interrupts;
   MountMetrics& metrics;
+  Xattrs xattrs;
 };
 
 /// The handlers of libfuse's low-level API. Their user data is a MountState. None of them waits for anything.

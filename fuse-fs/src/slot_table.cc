@@ -57,6 +57,11 @@ absl::Status SlotTable::detach(std::uint32_t number) {
   return absl::OkStatus();
 }
 
+bool SlotTable::has_named(std::uint32_t number) const {
+  const std::shared_lock lock(mutex_);
+  return slots_.contains(number);
+}
+
 peer::LayerIndex SlotTable::find(std::uint32_t number) const {
   const std::shared_lock lock(mutex_);
   const auto at = slots_.find(number);

@@ -26,6 +26,8 @@ class SlotTable {
   /// NotFound when nothing is attached there.
   absl::Status detach(std::uint32_t slot);
 
+  /// Whether the slot has ever had a layer.
+  bool has_named(std::uint32_t slot) const;
   /// The layer, attached or still known to the kernel; null otherwise.
   peer::LayerIndex find(std::uint32_t slot) const;
   /// The layer if it is attached; null otherwise.

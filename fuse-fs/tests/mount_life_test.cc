@@ -69,6 +69,31 @@ TEST_F(Slots, AppearAndDisappear) {
   EXPECT_EQ(content_of(mount.path(3) + "/file"), "content");
 }
 
+TEST_F(Slots, HoldLayersWithAndWithoutAttributes) {
+  TestLayer with;
+  with.file("file", "with").xattrs = {{"user.a", "1"}};
+  layer_.file("file", "without");
+  LazyMount& mount = this->mount();
+
+  ASSERT_TRUE(mount.attach(1, layer_.build()).ok());
+  ASSERT_TRUE(mount.attach(2, with.build()).ok());
+
+  EXPECT_EQ(mount.path(1), mountpoint() + "/1");
+  EXPECT_EQ(mount.path(2), mountpoint() + "/x/2");
+  EXPECT_EQ(stat_of(mount.path(1) + "/file").st_size, 7);
+  EXPECT_EQ(stat_of(mount.path(2) + "/file").st_size, 4);
+  EXPECT_THAT(names_in(mountpoint()), UnorderedElementsAre("1"));
+  EXPECT_THAT(names_in(mountpoint() + "/x"), UnorderedElementsAre("2"));
+  EXPECT_TRUE(absl::IsAlreadyExists(mount.attach(1, with.build()).status()));
+  EXPECT_TRUE(absl::IsAlreadyExists(mount.attach(2, layer_.build()).status()));
+
+  EXPECT_TRUE(mount.detach(2).ok());
+  EXPECT_EQ(lookup_error(mount.path(2)), ENOENT);
+  mount_.reset();
+  EXPECT_FALSE(mounted_at(mountpoint() + "/x").value().has_value());
+  EXPECT_FALSE(mounted_at(mountpoint()).value().has_value());
+}
+
 TEST_F(Slots, GiveTheSameNumbersInAnotherMount) {
   layer_.directory("dir");
   layer_.file("dir/file", "content");

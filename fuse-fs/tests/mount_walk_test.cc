@@ -128,6 +128,21 @@ TEST_F(Walk, GivesExtendedAttributes) {
   EXPECT_EQ(errno, ERANGE);
 }
 
+TEST_F(Walk, IsAskedOnceForAttributesWhereNoFileHasAny) {
+  layer_.file("a", "x");
+  layer_.file("b", "x");
+  const std::string root = mount_layer();
+
+  for (const char* name : {"/a", "/b", "/a"}) {
+    EXPECT_EQ(xattr(root + name, "security.capability"), std::nullopt);
+    EXPECT_EQ(errno, EOPNOTSUPP);
+    char names[16];
+    EXPECT_EQ(::llistxattr((root + name).c_str(), names, sizeof names), 0);
+  }
+
+  EXPECT_EQ(operations("getxattr"), 1);
+}
+
 TEST_F(Walk, ListsABigDirectoryOnceWhateverTheBuffer) {
   std::set<std::string> expected;
   layer_.directory("big");

@@ -10,9 +10,11 @@
 
 namespace samara::fuse_fs {
 
-/// The node's one FUSE mount: every attached layer is the directory <mountpoint>/<slot>, read-only, its file contents
-/// fetched chunk by chunk as they are read.
+/// The node's one FUSE mount: every attached layer is the directory path(slot), read-only, its file contents fetched
+/// chunk by chunk as they are read.
 ///
+/// That directory is <mountpoint>/<slot>; for layers with extended attributes <mountpoint>/x/<slot>, which is a mount
+/// of its own that comes with the first of them: so the kernel need not ask for the attributes of all the others.
 /// nodeid = (slot + 1) << 32 | inode, deterministic, so that the page cache is shared by every container and a
 /// restarted daemon gives the same numbers. Immutable: infinite time-outs, ENOSYS to open and opendir, readahead 1 MiB. Reads
 /// that miss are answered from another thread: no FUSE thread ever waits for the network.
@@ -35,6 +37,7 @@ class LazyMount {
   virtual absl::StatusOr<std::string> attach(std::uint32_t slot, peer::LayerIndex layer) = 0;
   /// The layer's directory is gone; open files go on until closed. NotFound.
   virtual absl::Status detach(std::uint32_t slot) = 0;
+  /// Where the slot's layer is, or was; for a slot that never had one, where most would be.
   virtual std::string path(std::uint32_t slot) const = 0;
 };
 
