@@ -13,6 +13,10 @@ int main(int argc, char** argv) {
   samara::cli::add_mount(app, exit_code);
   samara::cli::add_status(app, exit_code);
 
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;  // --help and --version end here too
+  }
   return exit_code;
 }
