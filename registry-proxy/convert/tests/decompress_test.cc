@@ -52,16 +52,23 @@ TEST(Decompress, TellsFormatsByTheirFirstBytes) {
 }
 
 TEST(Decompress, GivesBackWhatWasPacked) {
-  const std::string text = sample(700'000);
+  const std::string text = sample(150'000);
 
   for (const std::string& packed : {gzip(text), gzip(text, 1), gzip(text, 0), gzip(text, 9, true), zstd(text), zstd(text, 19), text}) {
-    for (const std::size_t step : {1u, 13u, 100'000u}) {
+    for (const std::size_t step : {3u, 100'000u}) {
       const auto unpacked = unpack(packed, step);
 
       ASSERT_TRUE(unpacked.ok()) << unpacked.status();
       EXPECT_EQ(*unpacked == text, true) << packed.size() << " bytes in steps of " << step;
     }
   }
+}
+
+TEST(Decompress, ReadsAHeaderThatArrivesByteByByte) {
+  const std::string text = sample(3000);
+
+  EXPECT_EQ(unpack(gzip(text, 6, true), 1).value(), text);
+  EXPECT_EQ(unpack(zstd(text), 1).value(), text);
 }
 
 TEST(Decompress, ReadsNothingAsNothing) {
