@@ -223,6 +223,7 @@ stop_process() {
 wait_until() {
   local deadline=$((SECONDS + $1)) what=$2
   shift 2
+  type "$1" >/dev/null || die "there is no command $1"
   until "$@" >/dev/null 2>&1; do
     if ((SECONDS >= deadline)); then
       warn "$what did not come about in time"

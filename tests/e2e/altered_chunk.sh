@@ -30,7 +30,7 @@ sys.exit(altered == 0)
 PY
 sync
 echo 1 >/proc/sys/vm/drop_caches
-start_node "$work/lazy"
+start_node_again "$work/lazy"
 
 equal "the output" "$(run_image "$work/lazy" "$image")" "$(output_of python)"
 same_tree "$work/lazy" "$image"

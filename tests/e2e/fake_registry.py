@@ -12,7 +12,8 @@ Serves, over HTTP, one small image under many names; each name has a fault of it
   unknown-media-type   a layer of a media type that nobody knows
   wrong-bytes          a layer whose bytes don't match its digest
   wrong-diff-id        a layer whose tar isn't the one that the config names
-  cut                  the connection ends in the middle of the layer
+  cut                  the connection ends in the middle of the layer; a request for the rest is answered well
+  cut-for-good         nothing of the layer's second half is ever sent
   hang                 the layer's first half, then silence
   layer-401 -404 -500  the layer is answered with that status; likewise manifest-401 -404 -500
   not-a-manifest       a manifest that is no JSON
@@ -37,7 +38,7 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 STATUS_FAULTS = [f"{what}-{status}" for what in ("layer", "manifest") for status in (401, 404, 500)]
 FAULTS = ["good", "corrupt-gzip", "cut-tar", "not-a-tar", "unknown-media-type", "wrong-bytes", "wrong-diff-id", "cut",
-          "hang", "not-a-manifest", "huge-manifest"] + STATUS_FAULTS
+          "cut-for-good", "hang", "not-a-manifest", "huge-manifest"] + STATUS_FAULTS
 
 
 def digest_of(data):
@@ -132,36 +133,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def blob(self, image, digest):
         if digest not in image.blobs:
             return self.fail(404)
-        data, sent = image.blobs[digest], None
-        if digest == image.layer and self.command == "GET":
-            if image.fault.startswith("layer-"):
-                return self.fail(int(image.fault[-3:]))
-            if image.fault in ("cut", "hang"):
-                sent = len(data) // 2
-        self.send(data, "application/octet-stream", digest, sent)
-        if sent and image.fault == "hang":
+        fault = image.fault if digest == image.layer and self.command == "GET" else "good"
+        if fault.startswith("layer-"):
+            return self.fail(int(fault[-3:]))
+        data = image.blobs[digest]
+        limits = {"cut": lambda begin: len(data) if begin else len(data) // 2, "hang": lambda begin: len(data) // 2,
+                  "cut-for-good": lambda begin: len(data) // 2}
+        self.send(data, "application/octet-stream", digest, limits.get(fault))
+        if fault == "hang":
             self.server.ended.wait(600)
         return None
 
-    def send(self, data, media_type, digest=None, sent=None):
-        """All of `data`, or only its first `sent` bytes."""
-        begin, status = 0, 200
+    def send(self, data, media_type, digest=None, limit=None):
+        """The part of `data` that is asked for; nothing of it from limit(its begin) on."""
+        begin, status, whole = 0, 200, data
         if match := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
             begin = min(int(match[1]), len(data))
             end = min(int(match[2]) + 1, len(data)) if match[2] else len(data)
-            status, total, data = 206, len(data), data[begin:end]
+            status, data = 206, data[begin:end]
         self.send_response(status)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(data)))
         if status == 206:
-            self.send_header("Content-Range", f"bytes {begin}-{begin + len(data) - 1}/{total}")
+            self.send_header("Content-Range", f"bytes {begin}-{begin + len(data) - 1}/{len(whole)}")
         if digest:
             self.send_header("Docker-Content-Digest", digest)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(data[:sent])
+            self.wfile.write(whole[begin:max(begin, limit(begin))] if limit else data)
             self.wfile.flush()
-        self.close_connection = sent is not None
+        self.close_connection = limit is not None
 
     def fail(self, status):
         body = json.dumps({"errors": [{"code": "FAULT", "message": f"on purpose: {status}"}]}).encode()

@@ -1,16 +1,30 @@
 #!/usr/bin/env bash
-# A disk that is too small for the image: what doesn't fit is read through, not refused.
+# A full disk: what can't be kept is read through, not refused; once there is room again, everything is as before.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-begin
-begin_ordinary
-image=$(image_of python)
-run_image "$work/ordinary" "$image" >/dev/null
+free_kib() { df --output=avail -k "$work/lazy/node" | tail -n 1; }
 
-stop_node "$work/lazy"
-cache=$work/lazy/node/cache
-mount -t tmpfs -o size=24m tmpfs "$cache"
-start_node "$work/lazy"
-equal "the output" "$(run_image "$work/lazy" "$image")" "$(output_of python)"
-same_tree "$work/lazy" "$image"
-less_than "the room left in the cache, in KiB" "$(df --output=avail -k "$cache" | tail -n 1)" 4096
+begin_small_disk() {
+  need_root
+  temporary_directory work
+  mkdir -p "$work/lazy/node"
+  mount -t tmpfs -o size=512m tmpfs "$work/lazy/node"
+  begin
+}
+
+begin_small_disk
+image=$(image_of python)
+read -r _ container < <(run_image "$work/lazy" "$image" --detach -- sleep infinity)
+fallocate -l "$(($(free_kib) - 64))k" "$work/lazy/node/filler"
+less_than "the room left, in KiB" "$(free_kib)" 256
+
+equal "the output" "$(cri "$work/lazy/containerd" exec "$container" -- python3 /srv/hello.py)" "$(output_of python)"
+cri "$work/lazy/containerd" exec "$container" -- find / -xdev -type f -exec sha256sum {} + >"$work/full.sums"
+at_least "the number of files read" "$(wc -l <"$work/full.sums")" 10000
+succeeds "samara-node is up" is_ready "$(node_address "$work/lazy")"
+
+rm "$work/lazy/node/filler"
+cri "$work/lazy/containerd" exec "$container" -- find / -xdev -type f -exec sha256sum {} + >"$work/roomy.sums"
+succeeds "the files read from a full disk are the same" cmp "$work/full.sums" "$work/roomy.sums"
+equal "the output of another container" "$(run_image "$work/lazy" "$image")" "$(output_of python)"
+eventually 120 "the background fetch" node_is_complete "$work/lazy"

@@ -26,7 +26,7 @@ equal "the bytes fetched by then" "$(node_fetched_bytes "$work/lazy")" "$before"
 
 stop_process "$site_pid" samara-site
 stop_node "$work/lazy"
-start_node "$work/lazy"
+start_node_again "$work/lazy"
 equal "the output without site and after a restart" "$(run_image "$work/lazy" "$image" --no-pull)" "$(output_of "$name")"
 equal "the bytes fetched since the restart" "$(node_fetched_bytes "$work/lazy")" 0
 same_tree "$work/lazy" "$image"

@@ -93,17 +93,30 @@ begin_node() {
   start_containerd "$1/containerd" samara "$1/snapshotter.sock"
 }
 
+# start_node_again DIRECTORY: after it was stopped; until containerd, which waits a moment between its tries, sees it.
+start_node_again() {
+  start_node "$1"
+  eventually 30 "containerd reaches the node again" \
+    ctr --address "$1/containerd/containerd.sock" --namespace k8s.io snapshots --snapshotter samara ls
+}
+
+# kill_process PID: no chance to clean up.
+kill_process() {
+  kill -KILL "$1"
+  wait "$1" 2>/dev/null || true
+}
+
 # A containerd in $work/ordinary with overlayfs, pulling straight from the registry.
 begin_ordinary() {
   write_hosts "$work/ordinary/containerd" "$local_registry" "http://$registry_address"
   start_containerd "$work/ordinary/containerd" overlayfs
 }
 
-# What the program of IMAGE printed, started in the containerd of DIRECTORY: run_image DIRECTORY IMAGE [OPTION…]
+# What the program of IMAGE printed, started in the containerd of DIRECTORY: run_image DIRECTORY IMAGE [OPTION…] [-- COMMAND…]
 run_image() {
   local directory=$1 image=$2
   shift 2
-  cri "$directory/containerd" run "$@" "$image" 2>>"$work/cri.log"
+  cri "$directory/containerd" run "$image" "$@" 2>>"$work/cri.log"
 }
 
 # mount_image DIRECTORY SNAPSHOTTER IMAGE TARGET: what a container of IMAGE would see, read-only.

@@ -4,7 +4,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Processes, mounts and network namespaces that have to do with directories below $1.
 leftovers() {
-  grep -lsa -- "$1" /proc/[0-9]*/cmdline | grep -v "^/proc/$$/" || true
+  local process words=()
+  for process in /proc/[0-9]*; do
+    { mapfile -d '' words <"$process/cmdline"; } 2>/dev/null || continue
+    [[ ${words[*]} != *"$1"* ]] || printf '%s\n' "process ${words[*]}"
+  done
   grep -s -- "$1" /proc/self/mountinfo || true
   find "$1" -mindepth 1
 }
