@@ -47,6 +47,14 @@ prepare() {
   fi
 }
 
+# A registry on this machine is taken to speak plain HTTP, as containerd and Docker do.
+allow_plain_http() {
+  local registry=${image%%/*}
+  [[ $registry =~ ^(localhost|127\.[0-9.]+)(:[0-9]+)?$ ]] || return 0
+  extra_site_configuration="[upstream.\"$registry\"]
+urls = [\"http://$registry\"]"
+}
+
 # start_lazy_node NAME: a node with an empty cache, and a containerd that asks it for snapshots.
 start_lazy_node() {
   start_node "$work/$1"
@@ -61,8 +69,14 @@ measure() {
   local before
   before=$(bytes_come_in "$1")
   cri "$work/$1/containerd" run --json --first-output "$image" ${command[@]:+-- "${command[@]}"} >"$work/$1.json" ||
-    die "$image could not be started; see the message above"
+    explain_failure "$1"
   fetched[$1]=$(($(bytes_come_in "$1") - before))
+}
+
+# explain_failure NAME: why, by those who know.
+explain_failure() {
+  grep -h -e level=warning -e level=error "$work/site/log" "$work/$1/node.log" 2>/dev/null | tail -n 3 >&2 || true
+  die "$image could not be started; see the messages above"
 }
 
 # What containerd has fetched itself, and what samara-node has where there is one.
@@ -137,6 +151,7 @@ main() {
   parse_arguments "$@"
   prepare
   temporary_directory work
+  allow_plain_http
   start_registry "$images_directory/registry"
   start_site "$work/site"
   run_lazily

@@ -25,7 +25,8 @@ WaitPolicy::Duration WaitPolicy::next_wait(TimePoint now, std::uint64_t done, st
   const auto elapsed = duration_cast<Duration>(now - start_);
   const Duration left = limit(total) * kMostWaits - elapsed;
   if (left <= Duration::zero()) return Duration::zero();
-  if (elapsed < options_.base) return std::min(options_.slice, options_.base - elapsed);
+  const Duration anyway = std::max(options_.base, limit(total) / 2);
+  if (elapsed < anyway) return std::min(options_.slice, anyway - elapsed);
   return beats_ordinary_pull(now, done, total) ? std::min(options_.slice, left) : Duration::zero();
 }
 

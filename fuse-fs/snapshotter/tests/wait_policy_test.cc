@@ -43,8 +43,15 @@ TEST_F(WaitPolicyTest, GoesOnWhileWhatIsLeftTakesLessThanAnOrdinaryPull) {
 TEST_F(WaitPolicyTest, GivesUpWhenAnOrdinaryPullFromNowOnWouldBeFaster) {
   (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
 
-  // 5 MB/s: 7 s left.
-  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 5 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+  // 5 MB/s: 6.5 s left.
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1500)), 7'500'000, 40 * kMegabyte), milliseconds(0));
+}
+
+TEST_F(WaitPolicyTest, WaitsHalfAnOrdinaryPullBeforeItJudgesTheRate) {
+  (void)policy_.next_wait(at(milliseconds(0)), 0, 40 * kMegabyte);
+
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 0, 40 * kMegabyte), milliseconds(500));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1400)), 0, 40 * kMegabyte), milliseconds(100));
 }
 
 TEST_F(WaitPolicyTest, DoesNotCountWhatWasWaitedAlready) {
@@ -57,14 +64,14 @@ TEST_F(WaitPolicyTest, DoesNotCountWhatWasWaitedAlready) {
 TEST_F(WaitPolicyTest, GivesUpWhenThereIsNoProgress) {
   (void)policy_.next_wait(at(milliseconds(0)), 5 * kMegabyte, 40 * kMegabyte);
 
-  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 5 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1500)), 5 * kMegabyte, 40 * kMegabyte), milliseconds(0));
 }
 
 TEST_F(WaitPolicyTest, CountsOnlyProgressMadeWhileWaiting) {
   // Most was done before anybody waited; since then 1 MB/s.
   (void)policy_.next_wait(at(milliseconds(0)), 30 * kMegabyte, 40 * kMegabyte);
 
-  EXPECT_EQ(policy_.next_wait(at(milliseconds(1000)), 31 * kMegabyte, 40 * kMegabyte), milliseconds(0));
+  EXPECT_EQ(policy_.next_wait(at(milliseconds(1500)), 31 * kMegabyte, 40 * kMegabyte), milliseconds(0));
 }
 
 TEST_F(WaitPolicyTest, NeverWaitsBeyondThreeOrdinaryPulls) {

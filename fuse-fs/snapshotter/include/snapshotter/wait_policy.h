@@ -9,9 +9,10 @@ namespace samara::snapshotter {
 /// How long containerd is kept waiting for a layer that the site is still converting: only as long as that beats an
 /// ordinary pull.
 ///
-/// Up to `base` without any condition. After that only while what is left of the conversion, at the rate seen since the
-/// first answer, takes less time than the ordinary pull and unpack that would begin now; what was waited already can't
-/// be had back and doesn't count. In no case longer than kMostWaits times limit(), for a rate that keeps falling.
+/// Up to `base`, and up to half of limit(), without any condition: a rate seen for a moment says little. After that
+/// only while what is left of the conversion, at the rate seen since the first answer, takes less time than the
+/// ordinary pull and unpack that would begin now; what was waited already can't be had back and doesn't count. In no
+/// case longer than kMostWaits times limit(), for a rate that keeps falling.
 /// Source of the rate: containerd 1.6 pulls and unpacks a 149 MiB image from a registry on the same machine in 7.3 s.
 /// Threads: one.
 class WaitPolicy {
