@@ -1,27 +1,19 @@
 #include "registry_proxy/mirror.h"
 
-#include <algorithm>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "blob_answer.h"
 #include "oci_error.h"
+#include "route.h"
 
 namespace samara::registry_proxy {
 namespace {
 
-// The parts of "/v2/<repository>/<kind>/<reference>"; empty when the path has another shape.
-struct Route {
-  std::string_view repository, kind, reference;
-};
+bool is_read(const http::Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
-Route split(std::string_view path) {
-  path.remove_prefix(std::min<std::size_t>(path.size(), 4));  // "/v2/"
-  const std::size_t last = path.rfind('/');
-  if (last == std::string_view::npos || last == 0) return {};
-  const std::size_t before = path.rfind('/', last - 1);
-  if (before == std::string_view::npos) return {};
-  return {path.substr(0, before), path.substr(before + 1, last - before - 1), path.substr(last + 1)};
+Source refuse(http::ResponseWriter& out, int status, std::string_view code, std::string_view message) {
+  answer_error(out, status, code, message);
+  return Source::kNone;
 }
 
 }  // namespace
@@ -32,37 +24,36 @@ Mirror::Mirror(Upstreams& upstreams, Manifests& manifests, Blobs& blobs, Convers
 
 Source Mirror::handle(const http::Request& request, http::ResponseWriter& out) {
   out.header("Docker-Distribution-Api-Version", "registry/2.0");
-  if (request.method != "GET" && request.method != "HEAD") {
-    out.header("Allow", "GET, HEAD");
-    answer_error(out, 405, "UNSUPPORTED", "this is a mirror: it can only be read");
-    return Source::kNone;
+  const Route route = parse_route(request.target.path);
+  if (!is_read(request) || route.kind == Route::Kind::kUpload) {
+    out.header("Allow", route.kind == Route::Kind::kUpload ? "" : "GET, HEAD");
+    return refuse(out, 405, "UNSUPPORTED", "this is a mirror: it can only be read");
   }
-  const std::string& path = request.target.path;
-  if (path == "/v2/" || path == "/v2") {
+  if (route.kind == Route::Kind::kBase) {
     (void)out.respond(200, "{}", "application/json");  // a client that left needs no answer
     return Source::kNone;
   }
-  const Route route = split(path);
-  if (route.kind != "manifests" && route.kind != "blobs") {
-    answer_error(out, 404, "UNSUPPORTED", "only manifests and blobs are mirrored");
-    return Source::kNone;
-  }
+  if (route.kind == Route::Kind::kNone || route.kind == Route::Kind::kCatalog)
+    return refuse(out, 404, "UNSUPPORTED", "no such resource");
   const std::string_view ns = request.target.query_value("ns");
   const auto repository = make_repository(ns.empty() ? options_.default_registry : ns, route.repository);
-  if (!repository.ok()) {
-    answer_error(out, 400, "NAME_INVALID", to_std(repository.status().message()));
-    return Source::kNone;
+  if (!repository.ok()) return refuse(out, 400, "NAME_INVALID", to_std(repository.status().message()));
+  return answer(request, route, *repository, out);
+}
+
+// What every answer that comes from a repository has in common ends here: its name is checked.
+Source Mirror::answer(const http::Request& request, const Route& route, const Repository& repository,
+                      http::ResponseWriter& out) {
+  switch (route.kind) {
+    case Route::Kind::kManifest: return answer_manifest(repository, route.reference, out);
+    case Route::Kind::kBlob: return answer_blob(repository, route.reference, request, out);
+    default: return refuse(out, 404, "UNSUPPORTED", "only manifests and blobs are mirrored");
   }
-  if (route.kind == "manifests") return answer_manifest(*repository, route.reference, out);
-  return answer_blob(*repository, route.reference, request.headers.get("Range"), out);
 }
 
 Source Mirror::answer_manifest(const Repository& repository, std::string_view text, http::ResponseWriter& out) {
   const auto reference = parse_reference(text);
-  if (!reference.ok()) {
-    answer_error(out, 400, "MANIFEST_INVALID", to_std(reference.status().message()));
-    return Source::kNone;
-  }
+  if (!reference.ok()) return refuse(out, 400, "MANIFEST_INVALID", to_std(reference.status().message()));
   const auto manifest = manifests_.get(repository, *reference);
   if (!manifest.ok()) {
     answer_error(out, manifest.status(), Asked::kManifest);
@@ -75,15 +66,12 @@ Source Mirror::answer_manifest(const Repository& repository, std::string_view te
   return manifest->from_cache ? Source::kCache : Source::kUpstream;
 }
 
-Source Mirror::answer_blob(const Repository& repository, std::string_view text, std::string_view range,
+Source Mirror::answer_blob(const Repository& repository, std::string_view text, const http::Request& request,
                            http::ResponseWriter& out) {
   const auto digest = Digest::parse(text);
-  if (!digest.ok()) {
-    answer_error(out, 400, "DIGEST_INVALID", to_std(digest.status().message()));
-    return Source::kNone;
-  }
+  if (!digest.ok()) return refuse(out, 400, "DIGEST_INVALID", to_std(digest.status().message()));
   const BlobRef blob{repository, *digest, std::nullopt};
-  return BlobAnswer(blobs_, blob, range, options_.far_ahead, out).run();
+  return BlobAnswer(blobs_, blob, request.headers.get("Range"), options_.far_ahead, out).run();
 }
 
 // An index names many images; which of them a client wants shows when it asks for that one by digest.

@@ -11,6 +11,8 @@
 
 namespace samara::registry_proxy {
 
+struct Route;
+
 /// The pull half of the OCI Distribution API, as a mirror of other registries:
 ///
 ///   GET|HEAD /v2/
@@ -36,8 +38,10 @@ class Mirror {
   Source handle(const http::Request& request, http::ResponseWriter& out);
 
  private:
+  Source answer(const http::Request& request, const Route& route, const Repository& repository,
+                http::ResponseWriter& out);
   Source answer_manifest(const Repository& repository, std::string_view reference, http::ResponseWriter& out);
-  Source answer_blob(const Repository& repository, std::string_view digest, std::string_view range,
+  Source answer_blob(const Repository& repository, std::string_view digest, const http::Request& request,
                      http::ResponseWriter& out);
   void maybe_convert(const Repository& repository, const Manifest& manifest);
 
