@@ -22,6 +22,11 @@ Source BlobAnswer::without_keeping(const absl::StatusOr<std::uint64_t>& size) {
 }
 
 Source BlobAnswer::serve(Blobs::Opened opened) {
+  if (has_already(request_, blob_.digest)) {
+    out_.header("ETag", etag_of(blob_.digest));
+    (void)out_.respond(304);  // a client that left needs no answer
+    return Source::kCache;
+  }
   if (auto* fill = std::get_if<FillReader>(&opened)) return follow(std::move(*fill));
   answer_object(std::get<cache_index::ObjectFile>(opened), blob_.digest, range_header_, out_);
   return Source::kCache;

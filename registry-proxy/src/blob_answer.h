@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/http/server.h"
+#include "conditions.h"
 #include "range_answer.h"
 #include "registry_proxy/blobs.h"
 #include "registry_proxy/source.h"
@@ -14,9 +15,13 @@ namespace samara::registry_proxy {
 class BlobAnswer {
  public:
   /// Everything is borrowed.
-  BlobAnswer(Blobs& blobs, const BlobRef& blob, std::string_view range_header, std::uint64_t far_ahead,
-             http::ResponseWriter& out)
-      : blobs_(blobs), blob_(blob), range_header_(range_header), far_ahead_(far_ahead), out_(out) {}
+  BlobAnswer(Blobs& blobs, BlobRef blob, const http::Headers& request, std::uint64_t far_ahead, http::ResponseWriter& out)
+      : blobs_(blobs),
+        blob_(std::move(blob)),
+        request_(request),
+        range_header_(effective_range(request, blob_.digest)),
+        far_ahead_(far_ahead),
+        out_(out) {}
 
   Source run();
 
@@ -33,7 +38,8 @@ class BlobAnswer {
   absl::Status begin_once(const RangeAnswer& answer);
 
   Blobs& blobs_;
-  const BlobRef& blob_;
+  const BlobRef blob_;
+  const http::Headers& request_;
   const std::string_view range_header_;
   const std::uint64_t far_ahead_;
   http::ResponseWriter& out_;

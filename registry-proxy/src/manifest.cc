@@ -19,6 +19,10 @@ struct KnownType {
   std::string_view name;
   Manifest::Kind kind;
 };
+struct AgreedType {
+  std::string name;
+  Manifest::Kind kind;
+};
 constexpr std::array<KnownType, 4> kKnownTypes{{
     {"application/vnd.oci.image.index.v1+json", Manifest::Kind::kIndex},
     {"application/vnd.oci.image.manifest.v1+json", Manifest::Kind::kImage},
@@ -62,22 +66,27 @@ absl::StatusOr<std::vector<Descriptor>> read_descriptors(const json& manifest, c
   return result;
 }
 
+bool is_generic(std::string_view type) {
+  return type.empty() || type == "application/json" || type == "application/octet-stream" || type == "text/plain";
+}
+
 // The type that Content-Type and the manifest itself agree on.
-absl::StatusOr<KnownType> agree_on_type(const json& manifest, std::string_view content_type) {
+absl::StatusOr<AgreedType> agree_on_type(const json& manifest, std::string_view content_type) {
   const std::string outside = bare_type(content_type);
   const json* inside = json_member(manifest, "mediaType");
   if (inside != nullptr) {
     const auto text = json_text(manifest, "mediaType");
     const KnownType* type = text ? known(*text) : nullptr;
-    if (type == nullptr) return broken("its mediaType is unknown");
+    if (type == nullptr && (!text || *text != outside || is_generic(outside))) return broken("its mediaType is unknown");
+    if (type == nullptr) return AgreedType{outside, Manifest::Kind::kOther};
     if (known(outside) != nullptr && outside != type->name) return broken("mediaType contradicts Content-Type");
-    return *type;
+    return AgreedType{std::string(type->name), type->kind};
   }
-  if (const KnownType* type = known(outside)) return *type;
-  if (!outside.empty() && outside != "application/json" && outside != "application/octet-stream" &&
-      outside != "text/plain")
-    return broken("its Content-Type is unknown");
-  return json_member(manifest, "manifests") != nullptr ? kKnownTypes[0] : kKnownTypes[1];  // OCI's may omit it
+  const KnownType* type = known(outside);
+  if (type == nullptr && !is_generic(outside)) return broken("its Content-Type is unknown");
+  if (type == nullptr)  // OCI's may omit it
+    type = json_member(manifest, "manifests") != nullptr ? &kKnownTypes[0] : &kKnownTypes[1];
+  return AgreedType{std::string(type->name), type->kind};
 }
 
 }  // namespace
@@ -95,12 +104,15 @@ absl::StatusOr<Manifest> parse_manifest(std::string_view bytes, std::string_view
   if (bytes.size() > kMaxManifestBytes) return broken("it is too large");
   const std::optional<json> parsed = parse_json(bytes);
   if (!parsed || !parsed->is_object()) return broken("it isn't a JSON object");
-  if (json_number(*parsed, "schemaVersion") != 2) return broken("its schemaVersion isn't 2");
-  SAMARA_ASSIGN_OR_RETURN(const KnownType type, agree_on_type(*parsed, content_type));
+  const bool has_version = json_member(*parsed, "schemaVersion") != nullptr;
+  if (has_version && json_number(*parsed, "schemaVersion") != 2) return broken("its schemaVersion isn't 2");
+  SAMARA_ASSIGN_OR_RETURN(const AgreedType type, agree_on_type(*parsed, content_type));
 
   Manifest manifest;
   manifest.kind = type.kind;
   manifest.media_type = type.name;
+  if (type.kind == Manifest::Kind::kOther) return manifest;
+  if (!has_version) return broken("it has no schemaVersion");
   if (type.kind == Manifest::Kind::kIndex) {
     if (json_member(*parsed, "layers") != nullptr) return broken("an index with layers");
     SAMARA_RETURN_IF_ERROR(read_descriptors(*parsed, "manifests").status());

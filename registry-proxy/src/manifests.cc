@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "cache_index/hasher.h"
+#include "outage.h"
 #include "single_flight.h"
 
 namespace samara::registry_proxy {
@@ -19,6 +20,7 @@ using std::chrono::system_clock;
 
 constexpr std::string_view kManifestTable = "manifests";
 constexpr std::string_view kTagTable = "tags";
+constexpr std::string_view kRepositoryTable = "repositories";
 
 Digest hash(Digest::Algorithm algorithm, std::string_view bytes) {
   cache_index::Hasher hasher(algorithm);
@@ -28,12 +30,6 @@ Digest hash(Digest::Algorithm algorithm, std::string_view bytes) {
 
 std::string tag_key(const Repository& repository, const std::string& tag) {
   return str_cat(repository.to_string(), ":", tag);
-}
-
-// Can the tag's last meaning stand in for this failure? Not when upstream has answered that it has none, or not for us.
-bool is_outage(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) ||
-         absl::IsInternal(status);
 }
 
 Upstream::Request request_for(const Repository& repository, const Reference& reference) {
@@ -48,7 +44,9 @@ Upstream::Request request_for(const Repository& repository, const Reference& ref
 
 class Manifests::Flights : public SingleFlight<absl::StatusOr<StoredManifest>> {};
 
-std::vector<std::string> Manifests::tables() { return {std::string(kManifestTable), std::string(kTagTable)}; }
+std::vector<std::string> Manifests::tables() {
+  return {std::string(kManifestTable), std::string(kTagTable), std::string(kRepositoryTable), std::string(kReferrersTable)};
+}
 
 Manifests::Manifests(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, const Options& options)
     : cache_(cache), upstreams_(upstreams), clock_(clock), options_(options), flights_(std::make_unique<Flights>()) {}
@@ -137,7 +135,9 @@ absl::StatusOr<StoredManifest> Manifests::fetch(const Repository& repository, co
       }));
   const std::string name = str_cat(repository.to_string(), reference.digest ? "@" : ":", reference.to_string());
   const auto told = Digest::parse(told_digest);
-  const Digest::Algorithm algorithm = reference.digest ? reference.digest->algorithm() : Digest::Algorithm::kSha256;
+  const Digest::Algorithm algorithm = reference.digest ? reference.digest->algorithm()
+                                      : told.ok()      ? told->algorithm()
+                                                       : Digest::Algorithm::kSha256;
   manifest.digest = hash(algorithm, manifest.bytes);
   if (reference.digest && manifest.digest != *reference.digest)
     return absl::DataLossError(str_cat(name, ": the registry's bytes have the digest ", manifest.digest.to_string()));
@@ -156,8 +156,8 @@ absl::StatusOr<StoredManifest> Manifests::fetch(const Repository& repository, co
 absl::Status Manifests::keep(const Repository& repository, const Reference& reference, const StoredManifest& manifest) {
   if (!cache_.has_object(manifest.digest))
     SAMARA_RETURN_IF_ERROR(cache_.put_object(manifest.digest, as_bytes(manifest.bytes)));
-  SAMARA_RETURN_IF_ERROR(
-      cache_.store().write({{std::string(kManifestTable), manifest.digest.key(), manifest.media_type}}));
+  SAMARA_RETURN_IF_ERROR(cache_.store().write({{std::string(kManifestTable), manifest.digest.key(), manifest.media_type},
+                                               {std::string(kRepositoryTable), repository.to_string(), ""}}));
   return reference.digest ? absl::OkStatus() : store_tag(repository, reference.tag, manifest.digest);
 }
 
@@ -199,6 +199,24 @@ absl::Status Manifests::store_tag(const Repository& repository, const std::strin
 void Manifests::forget_tag(const Repository& repository, const std::string& tag) {
   const absl::Status status = cache_.store().write({{std::string(kTagTable), tag_key(repository, tag), std::nullopt}});
   if (!status.ok()) log::warning("a tag can't be forgotten", {{"tag", tag_key(repository, tag)}, {"error", status}});
+}
+
+absl::StatusOr<std::vector<std::string>> Manifests::keys_after(std::string_view table, const std::string& prefix) const {
+  constexpr std::size_t kMost = 100'000;
+  std::vector<std::string> rest;
+  SAMARA_RETURN_IF_ERROR(cache_.store().scan(table, prefix, [&](std::string_view key, std::string_view) {
+    rest.emplace_back(key.substr(prefix.size()));
+    return rest.size() < kMost;
+  }));
+  return rest;
+}
+
+absl::StatusOr<std::vector<std::string>> Manifests::tags(const Repository& repository) const {
+  return keys_after(kTagTable, tag_key(repository, ""));
+}
+
+absl::StatusOr<std::vector<std::string>> Manifests::repositories(std::string_view registry) const {
+  return keys_after(kRepositoryTable, str_cat(registry, "/"));
 }
 
 // Checked in the last tag_ttl; a clock that went back makes a tag old.

@@ -16,11 +16,12 @@ void answer_error(http::ResponseWriter& out, int http_status, std::string_view c
 
 void answer_error(http::ResponseWriter& out, const absl::Status& status, Asked asked) {
   const bool manifest = asked == Asked::kManifest;
+  const std::string_view unknown = manifest ? "MANIFEST_UNKNOWN" : asked == Asked::kBlob ? "BLOB_UNKNOWN" : "NAME_UNKNOWN";
   const auto answer = [&](int http_status, std::string_view code) {
     answer_error(out, http_status, code, to_std(status.message()));
   };
   switch (status.code()) {
-    case absl::StatusCode::kNotFound: return answer(404, manifest ? "MANIFEST_UNKNOWN" : "BLOB_UNKNOWN");
+    case absl::StatusCode::kNotFound: return answer(404, unknown);
     case absl::StatusCode::kUnauthenticated: return answer(404, "UNAUTHORIZED");
     case absl::StatusCode::kPermissionDenied: return answer(404, "DENIED");
     case absl::StatusCode::kInvalidArgument: return answer(502, manifest ? "MANIFEST_INVALID" : "UNKNOWN");

@@ -1,12 +1,14 @@
 #include "range_answer.h"
 
 #include "base/text.h"
+#include "conditions.h"
 
 namespace samara::registry_proxy {
 
 absl::Status RangeAnswer::begin(const Digest& digest, http::ResponseWriter& out) const {
   out.header("Content-Type", "application/octet-stream");
   out.header("Docker-Content-Digest", digest.to_string());
+  out.header("ETag", etag_of(digest));
   out.header("Accept-Ranges", "bytes");
   if (partial) out.header("Content-Range", str_cat("bytes ", range.begin, "-", range.end - 1, "/", size));
   return out.begin(partial ? 206 : 200, range.size());

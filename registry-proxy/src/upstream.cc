@@ -70,12 +70,21 @@ class Attempt {
   std::uint64_t ignored_ = 0;
 };
 
+std::string path_of(const Upstream::Request& request) {
+  using Kind = Upstream::Request::Kind;
+  const std::string_view kind = request.kind == Kind::kManifest    ? "/manifests/"
+                                : request.kind == Kind::kTags      ? "/tags/list"
+                                : request.kind == Kind::kReferrers ? "/referrers/"
+                                                                   : "/blobs/";
+  return str_cat("/v2/", request.repository, kind, request.reference, request.query.empty() ? "" : "?", request.query);
+}
+
 http::ClientRequest make_request(const UpstreamConfig& config, const std::string& url,
                                  const Upstream::Request& request) {
   const bool manifest = request.kind == Upstream::Request::Kind::kManifest;
   http::ClientRequest result;
   result.method = request.head ? "HEAD" : "GET";
-  result.url = str_cat(url, "/v2/", request.repository, manifest ? "/manifests/" : "/blobs/", request.reference);
+  result.url = str_cat(url, path_of(request));
   result.connect_timeout = config.connect_timeout;
   result.idle_timeout = config.idle_timeout;
   result.follow_redirects = true;
@@ -112,7 +121,9 @@ absl::Status Upstream::fetch(const Request& request, const http::Client::OnHead&
     if (status.ok() || begun || absl::IsCancelled(status)) break;
   }
   if (status.ok()) return status;
-  const std::string_view joint = request.reference.find(':') == std::string::npos ? ":" : "@";
+  const std::string_view joint = request.reference.empty()                             ? ""
+                                 : request.reference.find(':') == std::string::npos ? ":"
+                                                                                      : "@";
   return annotate(status, str_cat(config_.registry, "/", request.repository, joint, request.reference));
 }
 

@@ -47,6 +47,11 @@ std::string FakeUpstream::url() const { return str_cat("http://127.0.0.1:", serv
 
 Digest FakeUpstream::add_blob(std::string bytes) { return add_manifest(std::move(bytes), "application/octet-stream"); }
 
+void FakeUpstream::add_blob_as(const Digest& digest, std::string bytes) {
+  const std::lock_guard lock(mutex_);
+  blobs_[digest.to_string()] = {std::move(bytes), "application/octet-stream"};
+}
+
 Digest FakeUpstream::add_manifest(std::string bytes, std::string media_type) {
   const Digest digest = cache_index::sha256(as_bytes(bytes));
   const std::lock_guard lock(mutex_);
@@ -57,6 +62,11 @@ Digest FakeUpstream::add_manifest(std::string bytes, std::string media_type) {
 void FakeUpstream::set_tag(std::string_view repository, std::string_view tag, const Digest& manifest) {
   const std::lock_guard lock(mutex_);
   tags_[str_cat(repository, ":", tag)] = manifest.to_string();
+}
+
+void FakeUpstream::set_referrers(const Digest& subject, std::string index, std::string filters) {
+  const std::lock_guard lock(mutex_);
+  referrers_[subject.to_string()] = {std::move(index), std::move(filters)};
 }
 
 FakeUpstream::Image FakeUpstream::add_image(std::string_view repository, std::string_view tag,
@@ -198,6 +208,8 @@ void FakeUpstream::handle(const http::Request& request, http::ResponseWriter& ou
     }
     return give_manifest(reference, out);
   }
+  if (path.ends_with("/tags/list")) return give_tags(request, out);
+  if (contains(path, "/referrers/") && give_referrers(last_part(path), out)) return;
   give_blob(request, last_part(path), out);
 }
 
@@ -242,6 +254,43 @@ void FakeUpstream::give_token(const http::Request& request, http::ResponseWriter
     body = str_cat("{\"token\":\"token", tokens_given_, "\",\"expires_in\":", *habits.token_lifetime, "}");
   }
   (void)out.respond(200, body, "application/json");
+}
+
+void FakeUpstream::give_tags(const http::Request& request, http::ResponseWriter& out) {
+  const std::string repository = repository_of(request.target.path, "tags");
+  const std::string last(request.target.query_value("last"));
+  std::size_t left = 1000;
+  if (const std::string n(request.target.query_value("n")); !n.empty()) left = std::stoul(n);
+  std::string list, newest;
+  bool more = false;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, manifest] : tags_) {
+      const std::string tag = key.substr(key.rfind(':') + 1);
+      if (key != str_cat(repository, ":", tag) || tag <= last) continue;
+      if (left == 0) more = true;
+      if (left == 0) break;
+      --left;
+      str_append(&list, list.empty() ? "" : ",", "\"", tag, "\"");
+      newest = tag;
+    }
+  }
+  if (more && !newest.empty())
+    out.header("Link", str_cat("</v2/", repository, "/tags/list?n=", request.target.query_value("n"), "&last=", newest, ">; rel=\"next\""));
+  (void)out.respond(200, str_cat("{\"name\":\"", repository, "\",\"tags\":[", list, "]}"), "application/json");
+}
+
+bool FakeUpstream::give_referrers(const std::string& digest, http::ResponseWriter& out) {
+  std::pair<std::string, std::string> answer;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = referrers_.find(digest);
+    if (it == referrers_.end()) return false;
+    answer = it->second;
+  }
+  if (!answer.second.empty()) out.header("OCI-Filters-Applied", answer.second);
+  (void)out.respond(200, answer.first, "application/vnd.oci.image.index.v1+json");
+  return true;
 }
 
 void FakeUpstream::give_manifest(const std::string& reference, http::ResponseWriter& out) {

@@ -27,8 +27,11 @@ class FakeUpstream {
 
   // What it has. Blobs and manifests are in every repository.
   Digest add_blob(std::string bytes);
+  void add_blob_as(const Digest& digest, std::string bytes);
   Digest add_manifest(std::string bytes, std::string media_type);
   void set_tag(std::string_view repository, std::string_view tag, const Digest& manifest);
+  /// Makes it answer the referrers endpoint for this subject, with `filters` as OCI-Filters-Applied.
+  void set_referrers(const Digest& subject, std::string index, std::string filters = "");
   /// An image of these layers, bottom first, tagged; its diffIDs are of `tars`.
   struct Layer {
     std::string bytes;
@@ -91,6 +94,8 @@ class FakeUpstream {
   bool misbehave(const std::string& path, http::ResponseWriter& out);
   bool authorized(const http::Request& request, http::ResponseWriter& out);
   void give_token(const http::Request& request, http::ResponseWriter& out);
+  void give_tags(const http::Request& request, http::ResponseWriter& out);
+  bool give_referrers(const std::string& digest, http::ResponseWriter& out);
   void give_manifest(const std::string& reference, http::ResponseWriter& out);
   void give_blob(const http::Request& request, const std::string& digest, http::ResponseWriter& out);
   void send(const Blob& blob, Fault fault, std::uint64_t begin, http::ResponseWriter& out);
@@ -101,6 +106,7 @@ class FakeUpstream {
   std::vector<http::Request> seen_;
   std::map<std::string, Blob> blobs_;             // by digest
   std::map<std::string, std::string> tags_;       // "repository:tag" -> digest
+  std::map<std::string, std::pair<std::string, std::string>> referrers_;  // by subject: index, filters
   std::map<std::string, int> answers_;            // by part of the path
   std::vector<std::string> hanging_;
   std::map<std::string, Fault> faults_;           // by digest

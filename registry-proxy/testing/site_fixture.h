@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -66,10 +68,14 @@ struct SiteFixture {
 
   /// Asks this site. Tests look at what comes; a failed transfer gives status 0.
   http::Response get(const std::string& path, const std::string& range = "", const std::string& method = "GET") {
+    return ask(path, range.empty() ? Fields() : Fields{{"Range", range}}, method);
+  }
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+  http::Response ask(const std::string& path, const Fields& fields, const std::string& method = "GET") {
     http::ClientRequest request;
     request.method = method;
     request.url = url() + path;
-    if (!range.empty()) request.headers.add("Range", range);
+    for (const auto& [name, value] : fields) request.headers.add(name, value);
     auto response = client.get(request, 1u << 30);
     last_status = response.status();
     return response.ok() ? *response : http::Response{};

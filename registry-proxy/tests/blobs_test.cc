@@ -204,6 +204,58 @@ TEST(BlobMirror, GivesRangesOfWhatItHas) {
   EXPECT_EQ(several.body, content);
 }
 
+TEST(BlobMirror, HonoursARangeOnlyOfTheBytesThatTheClientKnows) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob("0123456789");
+  const std::string path = str_cat("/v2/app/blobs/", blob.to_string(), "?ns=fake.test");
+  const auto whole = site.get(path);
+  const std::string etag(whole.head.headers.get("ETag"));
+
+  const auto same = site.ask(path, {{"Range", "bytes=2-3"}, {"If-Range", etag}});
+  const auto other = site.ask(path, {{"Range", "bytes=2-3"}, {"If-Range", "\"other\""}});
+
+  EXPECT_EQ(etag, str_cat("\"", blob.to_string(), "\""));
+  EXPECT_EQ(same.head.status, 206);
+  EXPECT_EQ(same.body, "23");
+  EXPECT_EQ(other.head.status, 200);
+  EXPECT_EQ(other.body, "0123456789");
+}
+
+TEST(BlobMirror, SendsNothingAgainToWhoHasIt) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob("0123456789");
+  const std::string path = str_cat("/v2/app/blobs/", blob.to_string(), "?ns=fake.test");
+  site.get(path);
+
+  const auto answer = site.ask(path, {{"If-None-Match", str_cat("\"", blob.to_string(), "\"")}});
+
+  EXPECT_EQ(answer.head.status, 304);
+  EXPECT_EQ(answer.body, "");
+}
+
+TEST(BlobMirror, KnowsSha512) {
+  SiteFixture site;
+  cache_index::Hasher hasher(Digest::Algorithm::kSha512);
+  hasher.update(as_bytes("content"));
+  const Digest digest = hasher.finish();
+  site.upstream.add_blob_as(digest, "content");
+
+  EXPECT_EQ(site.blob(digest).body, "content");
+  EXPECT_EQ(site.blob(digest, "bytes=0-2").body, "con");
+  EXPECT_TRUE(site.cache->has_object(digest));
+}
+
+TEST(BlobMirror, AnswersARangeOfAnEmptyBlob) {
+  SiteFixture site;
+  const Digest blob = site.upstream.add_blob("");
+
+  const auto cold = site.blob(blob, "bytes=0-"), warm = site.blob(blob, "bytes=0-");
+
+  EXPECT_EQ(cold.head.status, 416);
+  EXPECT_EQ(cold.head.headers.get("Content-Range"), "bytes */0");
+  EXPECT_EQ(warm.head.status, 416);
+}
+
 TEST(BlobMirror, GivesARangeOfABlobThatIsOnItsWay) {
   SiteFixture site;
   const std::string content = numbers(kMiB);

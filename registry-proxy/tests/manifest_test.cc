@@ -62,6 +62,17 @@ TEST(Manifest, InfersTheTypeWhenNobodySaysIt) {
   EXPECT_EQ(an_index->media_type, kOciIndex);
 }
 
+TEST(Manifest, PassesOnWhatItDoesNotKnow) {
+  constexpr std::string_view kArtifact = "application/vnd.oci.artifact.manifest.v1+json";
+
+  const auto manifest = parse_manifest(str_cat("{", type_line(kArtifact), R"("blobs":[]})"), kArtifact);
+
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->kind, Manifest::Kind::kOther);
+  EXPECT_EQ(manifest->media_type, kArtifact);
+  EXPECT_FALSE(is_container_image(*manifest));
+}
+
 TEST(Manifest, RefusesWhatIsntOne) {
   EXPECT_THAT(why("<html>login</html>", "text/html"), HasSubstr("JSON"));
   EXPECT_THAT(why("[]"), HasSubstr("JSON object"));
@@ -71,6 +82,8 @@ TEST(Manifest, RefusesWhatIsntOne) {
   EXPECT_THAT(why(R"({"schemaVersion":2})"), HasSubstr("config"));
   EXPECT_THAT(why(image(), "text/html"), HasSubstr("Content-Type"));
   EXPECT_THAT(why(image(type_line("application/x"))), HasSubstr("mediaType"));
+  EXPECT_THAT(why(image(type_line("application/x")), "application/y"), HasSubstr("mediaType"));
+  EXPECT_THAT(why(image(type_line("text/plain")), "text/plain"), HasSubstr("mediaType"));
   EXPECT_THAT(why(image(type_line(kOciImage)), kDockerImage), HasSubstr("contradicts"));
   EXPECT_THAT(why(str_cat(R"({"schemaVersion":2,"manifests":[],"config":)", descriptor("c", 'c'), R"(,"layers":[]})"),
                   kOciImage),

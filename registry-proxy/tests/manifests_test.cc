@@ -47,6 +47,49 @@ TEST(ManifestMirror, AnswersHeadWithLengthTypeAndDigest) {
   EXPECT_EQ(answer.head.headers.get("Docker-Content-Digest"), digest.to_string());
 }
 
+TEST(ManifestMirror, AnswersNotModifiedToWhoHasIt) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.upstream.set_tag("app", "1", digest);
+  const std::string path = "/v2/app/manifests/1?ns=fake.test";
+
+  const std::string etag(site.get(path).head.headers.get("ETag"));
+  const auto again = site.ask(path, {{"If-None-Match", etag}}), other = site.ask(path, {{"If-None-Match", "\"x\""}});
+
+  EXPECT_EQ(again.head.status, 304);
+  EXPECT_EQ(again.head.headers.get("Docker-Content-Digest"), digest.to_string());
+  EXPECT_EQ(other.head.status, 200);
+}
+
+TEST(ManifestMirror, SendsNobodyATypeThatATagsClientCannotRead) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.upstream.set_tag("app", "1", digest);
+  const SiteFixture::Fields old{{"Accept", "application/vnd.docker.distribution.manifest.v2+json"}};
+
+  EXPECT_EQ(site.ask("/v2/app/manifests/1?ns=fake.test", old).head.status, 404);
+  EXPECT_EQ(site.ask(str_cat("/v2/app/manifests/", digest.to_string(), "?ns=fake.test"), old).body, index("a"));
+}
+
+TEST(ManifestMirror, GivesIndexesOfIndexesAndArtifactsVerbatim) {
+  SiteFixture site;
+  const Digest inner = site.upstream.add_manifest(index("inner"), std::string(kIndexType));
+  const std::string outer = str_cat(R"({"schemaVersion":2,"mediaType":")", kIndexType, R"(","manifests":[{"mediaType":")",
+                                    kIndexType, R"(","digest":")", inner.to_string(), R"(","size":)", index("inner").size(), "}]}");
+  const Digest digest = site.upstream.add_manifest(outer, std::string(kIndexType));
+  constexpr std::string_view kArtifact = "application/vnd.example.thing+json";
+  const std::string thing = str_cat(R"({"mediaType":")", kArtifact, R"(","anything":[1,2]})");
+  const Digest artifact = site.upstream.add_manifest(thing, std::string(kArtifact));
+
+  EXPECT_EQ(site.manifest(digest.to_string()).body, outer);
+  EXPECT_EQ(site.manifest(inner.to_string()).body, index("inner"));
+  for (int times = 0; times < 2; ++times) {  // from upstream, then from the cache
+    const auto answer = site.manifest(artifact.to_string());
+    EXPECT_EQ(answer.body, thing);
+    EXPECT_EQ(answer.head.headers.get("Content-Type"), kArtifact);
+  }
+}
+
 TEST(ManifestMirror, NeedsTheRegistryOnlyOnceForADigest) {
   SiteFixture site;
   const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));

@@ -32,6 +32,23 @@ TEST(Mirror, CanOnlyBeRead) {
   }
 }
 
+TEST(Mirror, RefusesUploadsWhateverTheMethod) {
+  SiteFixture site;
+
+  for (const char* method : {"GET", "DELETE"}) {
+    const auto answer = site.get("/v2/app/blobs/uploads/some-id", "", method);
+    EXPECT_EQ(answer.head.status, 405) << method;
+    EXPECT_EQ(answer.head.headers.find("Allow"), "") << method;
+  }
+}
+
+TEST(Mirror, TellsAMalformedNameWhateverTheMethod) {
+  SiteFixture site;
+
+  EXPECT_EQ(site.get("/v2/app/manifests/sha256:totallywrong", "", "DELETE").head.status, 400);
+  EXPECT_EQ(site.get("/v2/App/manifests/1", "", "DELETE").head.status, 400);
+}
+
 TEST(Mirror, RefusesNamesOutsideTheGrammarWithoutAskingAnybody) {
   SiteFixture site;
   const std::string digest = str_cat("sha256:", std::string(64, 'a'));
@@ -50,9 +67,11 @@ TEST(Mirror, RefusesNamesOutsideTheGrammarWithoutAskingAnybody) {
 TEST(Mirror, AnswersNotFoundForWhatItDoesNotMirror) {
   SiteFixture site;
 
-  for (const char* path : {"/v2/app/tags/list", "/v2/_catalog", "/v2/x", "/v2//", "/v2///", "/v2/manifests/1",
-                           "/v2/app/referrers/sha256:00"})
-    EXPECT_THAT(site.get(path).head.status, ::testing::AnyOf(400, 404)) << path;
+  for (const char* path : {"/v2/x", "/v2//", "/v2///", "/v2/manifests/1", "/v2/app/layers/1", "/v2/app/tags/all"}) {
+    const auto answer = site.get(path);
+    EXPECT_EQ(answer.head.status, 404) << path;
+    EXPECT_THAT(answer.body, HasSubstr("UNSUPPORTED")) << path;
+  }
 }
 
 TEST(Mirror, AnswersNotFoundForARegistryThatIsNotConfigured) {

@@ -20,9 +20,10 @@ struct Descriptor {
   std::uint64_t size = 0;
 };
 
-/// An image manifest, or an index (manifest list) that names one for each platform.
+/// An image manifest, or an index (manifest list) that names one for each platform, or something of another type that
+/// is only passed on.
 struct Manifest {
-  enum class Kind { kImage, kIndex };
+  enum class Kind { kImage, kIndex, kOther };
   Kind kind = Kind::kImage;
   std::string media_type;
   Descriptor config;               ///< of an image
@@ -32,9 +33,10 @@ struct Manifest {
 /// The media types that a registry is asked for, as an Accept value: Docker's schema 2 and OCI's, image and index.
 std::string_view accepted_manifest_types();
 
-/// Reads a manifest of untrusted bytes. `content_type` is what the registry said; generic types say nothing.
-/// Errors: InvalidArgument (not JSON, unknown media type or schema version, contradicting media types, a broken or
-/// missing descriptor), naming the reason.
+/// Reads a manifest of untrusted bytes. `content_type` is what the registry said; generic types say nothing. A type
+/// that isn't known here is taken for a manifest's when it says itself what Content-Type says.
+/// Errors: InvalidArgument (not JSON, unknown schema version, contradicting media types, a broken or missing
+/// descriptor), naming the reason.
 /// Source: OCI Image Specification v1.1, manifest.md and image-index.md; Docker image manifest v2, schema 2.
 absl::StatusOr<Manifest> parse_manifest(std::string_view bytes, std::string_view content_type);
 

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
@@ -14,6 +16,9 @@
 #include "registry_proxy/upstream.h"
 
 namespace samara::registry_proxy {
+
+/// The table of the lists of referrers that were given last (docs/rows.md).
+inline constexpr std::string_view kReferrersTable = "referrers";
 
 /// A manifest as a client gets it.
 struct StoredManifest {
@@ -46,6 +51,11 @@ class Manifests {
   /// kMaxManifestBytes).
   absl::StatusOr<StoredManifest> get(const Repository& repository, const Reference& reference);
 
+  /// The tags of a repository, and the repositories of a registry, that were pulled through here; in byte order, at
+  /// most 100,000. Errors: those of Store::scan().
+  absl::StatusOr<std::vector<std::string>> tags(const Repository& repository) const;
+  absl::StatusOr<std::vector<std::string>> repositories(std::string_view registry) const;
+
  private:
   struct Tag {
     Digest digest;
@@ -64,6 +74,7 @@ class Manifests {
   absl::Status store_tag(const Repository& repository, const std::string& tag, const Digest& digest);
   void forget_tag(const Repository& repository, const std::string& tag);
   bool fresh(const Tag& tag) const;
+  absl::StatusOr<std::vector<std::string>> keys_after(std::string_view table, const std::string& prefix) const;
 
   cache_index::Cache& cache_;
   Upstreams& upstreams_;

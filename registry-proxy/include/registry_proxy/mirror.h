@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/http/server.h"
@@ -11,6 +12,7 @@
 
 namespace samara::registry_proxy {
 
+class Listings;
 struct Route;
 
 /// The pull half of the OCI Distribution API, as a mirror of other registries:
@@ -18,7 +20,13 @@ struct Route;
 ///   GET|HEAD /v2/
 ///   GET|HEAD /v2/<repository>/manifests/<tag or digest>?ns=<registry>
 ///   GET|HEAD /v2/<repository>/blobs/<digest>?ns=<registry>          with Range
+///   GET|HEAD /v2/<repository>/tags/list?ns=<registry>&n=&last=
+///   GET|HEAD /v2/<repository>/referrers/<digest>?ns=<registry>&artifactType=
+///   GET|HEAD /v2/_catalog?ns=<registry>&n=&last=                    of what was pulled through here
 ///
+/// All else is refused: 405 for pushing and deleting, 400 for names outside the grammar, 404 for unknown paths.
+/// Manifests are given verbatim. One by tag whose type isn't in Accept is answered with 404, since another host may have
+/// what the client can read. Several ranges at once are answered with the whole blob, as RFC 9110 §14.2 allows.
 /// A client that can't be helped gets 404 or 5xx at once and never 401, 408 or 429, so that containerd goes on to its
 /// next host. A blob whose download is under way is followed; a range far ahead of it comes straight from upstream, and
 /// so does a blob for which the disk has no room. A manifest that a tag named last, while upstream can't be asked, has
@@ -33,6 +41,7 @@ class Mirror {
   };
   /// Everything is borrowed.
   Mirror(Upstreams& upstreams, Manifests& manifests, Blobs& blobs, Conversions& conversions, const Options& options);
+  ~Mirror();
 
   /// Answers a request whose path begins with "/v2".
   Source handle(const http::Request& request, http::ResponseWriter& out);
@@ -40,9 +49,8 @@ class Mirror {
  private:
   Source answer(const http::Request& request, const Route& route, const Repository& repository,
                 http::ResponseWriter& out);
-  Source answer_manifest(const Repository& repository, std::string_view reference, http::ResponseWriter& out);
-  Source answer_blob(const Repository& repository, std::string_view digest, const http::Request& request,
-                     http::ResponseWriter& out);
+  Source answer_manifest(const http::Request& request, const Repository& repository, const Reference& reference,
+                         http::ResponseWriter& out);
   void maybe_convert(const Repository& repository, const Manifest& manifest);
 
   Upstreams& upstreams_;
@@ -50,6 +58,7 @@ class Mirror {
   Blobs& blobs_;
   Conversions& conversions_;
   const Options options_;
+  const std::unique_ptr<Listings> listings_;
 };
 
 }  // namespace samara::registry_proxy

@@ -53,10 +53,11 @@ class Upstream {
   const UpstreamConfig& config() const { return config_; }
 
   struct Request {
-    enum class Kind { kManifest, kBlob };
+    enum class Kind { kManifest, kBlob, kTags, kReferrers };
     Kind kind = Kind::kBlob;
     std::string repository;  ///< "library/python"
-    std::string reference;   ///< tag or digest
+    std::string reference;   ///< tag or digest; of kTags empty
+    std::string query;       ///< of kTags and kReferrers, encoded
     bool head = false;
     std::optional<ByteRange> range;  ///< `end` kOpenEnd: to the end, whatever that is
     std::stop_token stop;
