@@ -43,12 +43,17 @@ absl::Status read_upstream(Config& config, UpstreamConfig& upstream) {
   upstream.registry = config.key();
   upstream.urls = config.texts("urls");
   upstream.ca_file = config.text("ca_file");
+  upstream.client_certificate = config.text("client_certificate");
+  upstream.client_key = config.text("client_key");
   upstream.username = config.text("username");
   upstream.password_file = config.text("password_file");
   if (!registry_proxy::is_registry_name(upstream.registry))
     return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\" is not a registry's host or host:port"));
   if (upstream.username.empty() != upstream.password_file.empty())
     return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\" needs both username and password_file"));
+  if (upstream.client_certificate.empty() != upstream.client_key.empty())
+    return absl::InvalidArgumentError(
+        str_cat("upstream.\"", upstream.registry, "\" needs both client_certificate and client_key"));
   return annotate(read_common(config, upstream), str_cat("upstream.\"", upstream.registry, "\""));
 }
 

@@ -90,6 +90,8 @@ absl::StatusOr<http::Response> Authorizer::ask_token_server(const std::string& r
   request.idle_timeout = config_.idle_timeout;
   request.follow_redirects = true;
   request.ca_file = config_.ca_file;
+  request.client_certificate = config_.client_certificate;
+  request.client_key = config_.client_key;
   request.stop = stop;
   // A registry over TLS can't make us send a password in the clear.
   if (realm.starts_with("https://") || url.starts_with("http://")) {

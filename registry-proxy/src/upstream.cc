@@ -89,6 +89,8 @@ http::ClientRequest make_request(const UpstreamConfig& config, const std::string
   result.idle_timeout = config.idle_timeout;
   result.follow_redirects = true;
   result.ca_file = config.ca_file;
+  result.client_certificate = config.client_certificate;
+  result.client_key = config.client_key;
   result.stop = request.stop;
   if (manifest) result.headers.add("Accept", accepted_manifest_types());
   if (request.range && request.range->end == Upstream::kOpenEnd) {

@@ -34,7 +34,7 @@ LIBRARIES = {
     "libcurl": (r"curl/", ["base"], False),
     "RocksDB": (r"rocksdb/", ["cache-index"], False),
     "zstd": (r"zstd\.h|zdict\.h", ["cache-index", "registry-proxy/convert"], False),
-    "OpenSSL": (r"openssl/", ["cache-index"], False),
+    "OpenSSL": (r"openssl/", ["base/src/http", "base/testing", "cache-index"], False),
     "libtorrent": (r"libtorrent/", ["peer"], False),
     "isa-l": (r"isa-l|isa-l\.h|igzip", ["registry-proxy/convert"], False),
     "zlib": (r"zlib\.h", ["registry-proxy/convert"], False),

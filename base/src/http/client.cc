@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <mutex>
 
@@ -21,6 +22,7 @@ using std::chrono::steady_clock;
 
 constexpr long kMaxRedirects = 5;
 constexpr long kReceiveBuffer = 128 * 1024;
+constexpr long kAuthorityLifetime = 60;  // seconds that libcurl keeps a ca_file in memory
 
 void init_curl_once() {
   static const CURLcode done = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -31,6 +33,18 @@ std::string_view scheme_of(std::string_view url) {
   for (const std::string_view scheme : {"http://", "https://"})
     if (absl::StartsWithIgnoreCase(to_absl(url), to_absl(scheme))) return scheme;
   return {};
+}
+
+const char* environment(const char* name, const char* same_in_capitals) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : std::getenv(same_in_capitals);
+}
+
+// The environment's list of hosts to be asked directly, and this machine.
+std::string hosts_without_proxy() {
+  const char* hosts = environment("no_proxy", "NO_PROXY");
+  const std::string given = hosts != nullptr ? hosts : "";
+  return given == "*" ? given : str_cat(given, ",localhost,127.0.0.0/8,::1");
 }
 
 // "scheme://host:port": what a kept-alive connection is good for.
@@ -104,6 +118,8 @@ class Transfer {
  private:
   void set_options();
   void set_headers();
+  void set_proxy();
+  void set_tls();
   CURLcode drive();
   absl::Status outcome(CURLcode code);
   absl::Status failure(absl::StatusCode code, std::string_view why) const;
@@ -151,6 +167,23 @@ void Transfer::set_headers() {
   curl_easy_setopt(handle_.easy(), CURLOPT_HTTPHEADER, header_list_.first);
 }
 
+void Transfer::set_proxy() {
+  curl_easy_setopt(handle_.easy(), CURLOPT_NOPROXY, hosts_without_proxy().c_str());
+  if (scheme_of(request_.url) != "http://") return;
+  // libcurl leaves HTTP_PROXY alone, because the clients of a CGI program can set it. A daemon has none.
+  if (const char* proxy = environment("http_proxy", "HTTP_PROXY"); proxy != nullptr)
+    curl_easy_setopt(handle_.easy(), CURLOPT_PROXY, proxy);
+}
+
+void Transfer::set_tls() {
+  CURL* const easy = handle_.easy();
+  curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, kAuthorityLifetime);
+  if (!request_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
+  if (request_.client_certificate.empty()) return;
+  curl_easy_setopt(easy, CURLOPT_SSLCERT, request_.client_certificate.c_str());
+  curl_easy_setopt(easy, CURLOPT_SSLKEY, request_.client_key.c_str());
+}
+
 void Transfer::set_options() {
   CURL* const easy = handle_.easy();
   curl_easy_reset(easy);
@@ -175,7 +208,8 @@ void Transfer::set_options() {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, connected_callback);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
-  if (!request_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
+  set_proxy();
+  set_tls();
   if (request_.method == "HEAD") {
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else if (request_.method != "GET") {

@@ -78,7 +78,7 @@ class RequestReader::Parser {
   boost::system::error_code error_;
 };
 
-RequestReader::Result RequestReader::next(Socket& socket, Socket::TimePoint deadline) try {
+RequestReader::Result RequestReader::next(Transport& transport, Transport::TimePoint deadline) try {
   Parser parser;
   std::array<std::uint8_t, 16384> piece;
   bool begun = false;
@@ -90,7 +90,7 @@ RequestReader::Result RequestReader::next(Socket& socket, Socket::TimePoint dead
       if (parser.failed()) return parser.failure();
       if (parser.done()) return parser.result();
     }
-    const auto n = socket.receive(piece, deadline);
+    const auto n = transport.receive(piece, deadline);
     if (absl::IsDeadlineExceeded(n.status()) && begun) return refuse(408, "the request head took too long");
     if (!n.ok() || *n == 0) return {};
     buffer_.append(reinterpret_cast<const char*>(piece.data()), *n);

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/http/server.h"
-#include "socket.h"
+#include "transport.h"
 
 namespace samara::http {
 
@@ -26,7 +26,7 @@ class RequestReader {
   };
 
   /// Blocks until a head is whole or `deadline` has passed. No exception leaves.
-  Result next(Socket& socket, Socket::TimePoint deadline);
+  Result next(Transport& transport, Transport::TimePoint deadline);
   /// The same over bytes in memory, for tests and fuzzing: kClose when the head isn't whole.
   Result parse(std::string_view bytes);
 

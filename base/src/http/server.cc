@@ -24,7 +24,8 @@
 #include "request_reader.h"
 #include "sigpipe.h"
 #include "socket.h"
-#include "socket_writer.h"
+#include "tls_context.h"
+#include "transport_writer.h"
 
 namespace samara::http {
 namespace {
@@ -85,32 +86,35 @@ void call_handler(const Handler& handler, const Request& request, ResponseWriter
   log::error("a request handler threw", {{"path", request.target.path}, {"error", e.what()}});
 }
 
-// All requests of one connection, one after the other.
-void serve(Socket& socket, const std::string& peer, const Server::Options& options, const Handler& handler) {
+// All requests of one connection, one after the other; `from` says whose they are.
+void serve(Transport& transport, const Request& from, const Server::Options& options, const Handler& handler) {
   constexpr milliseconds kLinger{500};
-  const SigpipeBlock no_sigpipe;
   RequestReader reader;
   while (true) {
-    RequestReader::Result next = reader.next(socket, steady_clock::now() + options.idle_timeout);
+    RequestReader::Result next = reader.next(transport, steady_clock::now() + options.idle_timeout);
     if (next.outcome == RequestReader::Outcome::kClose) return;
-    SocketWriter writer(socket, options.send_timeout, next);
+    TransportWriter writer(transport, options.send_timeout, next);
     if (next.outcome == RequestReader::Outcome::kRefuse) {
       writer.close_after();
       (void)writer.respond(next.status, next.reason + "\n", "text/plain");  // the connection ends here either way
       writer.finish();
-      return socket.linger(kLinger);
+      return transport.linger(kLinger);
     }
-    next.request.peer = peer;
+    next.request.peer = from.peer;
+    next.request.identity = from.identity;
     call_handler(handler, next.request, writer);
-    if (writer.finish() == SocketWriter::Connection::kClose) return;
+    if (writer.finish() == TransportWriter::Connection::kClose) return;
   }
 }
 
 class ThreadedServer final : public Server {
  public:
-  ThreadedServer(Options options, Handler handler, Fd listener, Fd stop_event, std::uint16_t port)
+  // `tls`: null for plain HTTP.
+  ThreadedServer(Options options, Handler handler, std::unique_ptr<TlsContext> tls, Fd listener, Fd stop_event,
+                 std::uint16_t port)
       : options_(std::move(options)),
         handler_(std::move(handler)),
+        tls_(std::move(tls)),
         listener_(std::move(listener)),
         stop_event_(std::move(stop_event)),
         port_(port),
@@ -130,10 +134,12 @@ class ThreadedServer final : public Server {
   bool wait_for_client();
   bool wait_for_room();
   void start(Fd fd, std::string peer);
+  void converse(Socket& socket, std::string peer);
   void reap();
 
   const Options options_;
   const Handler handler_;
+  const std::unique_ptr<TlsContext> tls_;
   Fd listener_;
   const Fd stop_event_;
   const std::uint16_t port_;
@@ -194,6 +200,18 @@ void ThreadedServer::accept_loop() {
   }
 }
 
+// One connection, from its first byte to its last.
+void ThreadedServer::converse(Socket& socket, std::string peer) {
+  const SigpipeBlock no_sigpipe;
+  Request from;
+  from.peer = std::move(peer);
+  if (tls_ == nullptr) return serve(socket, from, options_, handler_);
+  const auto secured = tls_->accept(socket, steady_clock::now() + options_.handshake_timeout);
+  if (!secured.ok()) return log::info("a connection was refused", {{"peer", from.peer}, {"error", secured.status()}});
+  from.identity = (*secured)->identity();
+  serve(**secured, from, options_, handler_);
+}
+
 void ThreadedServer::start(Fd fd, std::string peer) {
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -205,7 +223,7 @@ void ThreadedServer::start(Fd fd, std::string peer) {
   connection.fd = socket->fd();
   try {
     connection.thread = std::thread([this, id, peer = std::move(peer), socket = std::move(socket)]() mutable {
-      serve(*socket, peer, options_, handler_);
+      converse(*socket, std::move(peer));
       const std::lock_guard lock(mutex_);
       connections_[id].fd = -1;
       socket.reset();
@@ -237,6 +255,10 @@ void ThreadedServer::reap() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::create(Options options, Handler handler) {
+  std::unique_ptr<TlsContext> tls;
+  if (options.tls) {
+    SAMARA_ASSIGN_OR_RETURN(tls, TlsContext::create(*options.tls));
+  }
   SAMARA_ASSIGN_OR_RETURN(Fd listener, open_listener(options.listen));
   sockaddr_storage address{};
   socklen_t size = sizeof address;
@@ -246,8 +268,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::create(Options options, Handler 
                                                                  : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
   Fd stop_event(::eventfd(0, EFD_CLOEXEC));
   if (!stop_event.valid()) return errno_status(errno, "eventfd");
-  return std::make_unique<ThreadedServer>(std::move(options), std::move(handler), std::move(listener),
-                                          std::move(stop_event), port);
+  return std::make_unique<ThreadedServer>(std::move(options), std::move(handler), std::move(tls),
+                                          std::move(listener), std::move(stop_event), port);
 }
 
 }  // namespace samara::http

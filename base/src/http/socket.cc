@@ -17,12 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-absl::Status peer_left(int error) {
-  if (error == EPIPE || error == ECONNRESET || error == ETIMEDOUT || error == ENOTCONN || error == EBADF)
-    return absl::CancelledError("the client left");
-  return errno_status(error, "socket");
-}
-
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 // Drops `n` sent bytes from the front of `parts`.
@@ -40,6 +34,12 @@ std::span<iovec> drop_sent(std::span<iovec> parts, std::size_t n) {
 
 }  // namespace
 
+absl::Status connection_error(int error) {
+  if (error == EPIPE || error == ECONNRESET || error == ETIMEDOUT || error == ENOTCONN || error == EBADF)
+    return absl::CancelledError("the client left");
+  return errno_status(error, "socket");
+}
+
 absl::Status Socket::wait(short events, TimePoint deadline) {
   while (true) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now()).count();
@@ -56,7 +56,7 @@ absl::StatusOr<std::size_t> Socket::receive(std::span<std::uint8_t> out, TimePoi
     const ssize_t n = ::recv(fd_.get(), out.data(), out.size(), 0);
     if (n >= 0) return static_cast<std::size_t>(n);
     if (errno == EINTR) continue;
-    if (!would_block(errno)) return peer_left(errno);
+    if (!would_block(errno)) return connection_error(errno);
     SAMARA_RETURN_IF_ERROR(wait(POLLIN, deadline));
   }
 }
@@ -73,7 +73,7 @@ absl::Status Socket::send(std::span<iovec> parts, milliseconds timeout, bool mor
     } else if (would_block(errno)) {
       SAMARA_RETURN_IF_ERROR(wait(POLLOUT, steady_clock::now() + timeout));
     } else if (errno != EINTR) {
-      return peer_left(errno);
+      return connection_error(errno);
     }
   }
   return absl::OkStatus();
@@ -91,7 +91,7 @@ absl::Status Socket::send_file(int file, std::uint64_t offset, std::uint64_t len
     } else if (would_block(errno)) {
       SAMARA_RETURN_IF_ERROR(wait(POLLOUT, steady_clock::now() + timeout));
     } else if (errno != EINTR) {
-      return peer_left(errno);
+      return connection_error(errno);
     }
   }
   return absl::OkStatus();

@@ -1,41 +1,31 @@
 #pragma once
 
-#include <sys/uio.h>
-
-#include <chrono>
-#include <cstdint>
-#include <span>
-
-#include "absl/status/statusor.h"
 #include "base/file.h"
+#include "transport.h"
 
 namespace samara::http {
 
-/// A connected, non-blocking TCP socket; every wait has an end. SIGPIPE is the caller's to block.
+/// A connected, non-blocking TCP socket. SIGPIPE is the caller's to block.
 ///
-/// Errors: Cancelled (the other side left), DeadlineExceeded.
 /// Threads: one, apart from shutdown(2) on fd() to make it stop.
-class Socket {
+class Socket final : public Transport {
  public:
-  using TimePoint = std::chrono::steady_clock::time_point;
-
   explicit Socket(Fd fd) : fd_(std::move(fd)) {}
 
   int fd() const { return fd_.get(); }
-  /// At least one byte, or 0 at the end of the stream.
-  absl::StatusOr<std::size_t> receive(std::span<std::uint8_t> out, TimePoint deadline);
-  /// All of `parts`; `timeout` is the longest time without a byte accepted. More is said to follow when `more`.
-  absl::Status send(std::span<iovec> parts, std::chrono::milliseconds timeout, bool more);
-  /// `length` bytes of `file` from `offset`; DataLoss when the file ends before that.
-  absl::Status send_file(int file, std::uint64_t offset, std::uint64_t length, std::chrono::milliseconds timeout);
-  /// Says that nothing more comes, and reads what the client still sends, so that a close with unread bytes doesn't
-  /// make the kernel throw away an answer that is still under way.
-  void linger(std::chrono::milliseconds at_most);
-
- private:
+  absl::StatusOr<std::size_t> receive(std::span<std::uint8_t> out, TimePoint deadline) override;
+  absl::Status send(std::span<iovec> parts, std::chrono::milliseconds timeout, bool more) override;
+  absl::Status send_file(int file, std::uint64_t offset, std::uint64_t length,
+                         std::chrono::milliseconds timeout) override;
+  void linger(std::chrono::milliseconds at_most) override;
+  /// Until one of poll(2)'s `events`, or an error that the next call will show.
   absl::Status wait(short events, TimePoint deadline);
 
+ private:
   Fd fd_;
 };
+
+/// What errno means after a call on a connection: Cancelled when the other side left.
+absl::Status connection_error(int error);
 
 }  // namespace samara::http

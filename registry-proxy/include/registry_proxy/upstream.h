@@ -30,6 +30,8 @@ struct UpstreamConfig {
   std::string registry;           ///< the name that clients use, "docker.io"
   std::vector<std::string> urls;  ///< tried in order; empty: https and the registry's name. http:// allows plain HTTP
   std::string ca_file;            ///< PEM, in place of the system's
+  std::string client_certificate;  ///< PEM, shown where the registry or its token server asks for one; empty: none
+  std::string client_key;          ///< its private key
   std::string username;
   std::string password_file;  ///< read for each authentication, so that a new secret needs no restart
   ConvertPolicy convert = ConvertPolicy::kOnPull;

@@ -24,6 +24,8 @@ struct ClientRequest {
   std::chrono::milliseconds idle_timeout{30'000};  ///< longest silence, before and within the body
   bool follow_redirects = false;                   ///< at most 5; Authorization stays with the first host
   std::string ca_file;                             ///< PEM bundle in place of the system's; empty: the system's
+  std::string client_certificate;                  ///< PEM, shown to a server that asks for one; empty: none
+  std::string client_key;                          ///< its private key, PEM without a passphrase
   std::stop_token stop;                            ///< ends the transfer with Cancelled
 };
 
@@ -37,7 +39,12 @@ struct Response {
   std::string body;
 };
 
-/// Blocking HTTP client over a pool of kept-alive connections. HTTP proxies are taken from the environment.
+/// Blocking HTTP client over a pool of kept-alive connections.
+///
+/// HTTP proxies are taken from the environment: HTTPS_PROXY for https, HTTP_PROXY for http, ALL_PROXY for either (or
+/// the same in lower case, which goes first), except for the hosts in NO_PROXY. This machine itself (localhost,
+/// 127.0.0.0/8, ::1) is never asked through a proxy.
+/// Files of certificates and keys are read for each new connection, an authority's at most a minute late.
 ///
 /// Errors: Unavailable (can't connect, connection lost, body shorter than announced), DeadlineExceeded (time-outs),
 /// Cancelled (stop token), InvalidArgument (URL). Any HTTP status is a success here. No message holds a header value.

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "base/http/message.h"
+#include "base/http/tls.h"
 
 namespace samara::http {
 
@@ -18,6 +20,7 @@ struct Request {
   Target target;
   Headers headers;
   std::string peer;  ///< "address:port" of the client
+  std::optional<ClientIdentity> identity{};  ///< by its certificate, checked; see TlsOptions::client_ca
 };
 
 /// Where a handler writes its answer: either respond() once, or begin() and then the body in pieces.
@@ -38,7 +41,7 @@ class ResponseWriter {
   virtual absl::Status begin(int status, std::uint64_t content_length) = 0;
   /// Errors: Cancelled (client left), DeadlineExceeded (client too slow), OutOfRange (more than begin() promised).
   virtual absl::Status write(std::span<const std::uint8_t> data) = 0;
-  /// Like write(), of `length` bytes of `fd` from `offset`, without copying them through user space (sendfile(2)).
+  /// Like write(), of `length` bytes of `fd` from `offset`, by sendfile(2) where the connection isn't encrypted.
   virtual absl::Status write_file(int fd, std::uint64_t offset, std::uint64_t length) = 0;
   virtual bool is_head() const = 0;
   /// Has begin() or respond() been called?
@@ -47,9 +50,10 @@ class ResponseWriter {
 
 using Handler = std::function<void(const Request&, ResponseWriter&)>;
 
-/// HTTP/1.1 server: a thread a connection, keep-alive, hard limits on what a client may send.
+/// HTTP/1.1 server, plain or over TLS: a thread a connection, keep-alive, hard limits on what a client may send.
 ///
-/// Limits: head 64 KiB, no request body, `max_connections` at once (more wait in the backlog).
+/// Limits: head 64 KiB, no request body, `max_connections` at once, those in their handshake too (more wait in the
+/// backlog).
 /// Threads: `handler` is called on many threads at once.
 class Server {
  public:
@@ -58,9 +62,12 @@ class Server {
     std::size_t max_connections = 1024;
     std::chrono::milliseconds idle_timeout{60'000};  ///< between requests, and for a request's head
     std::chrono::milliseconds send_timeout{60'000};  ///< without a single byte accepted by the client
+    std::optional<TlsOptions> tls{};
+    std::chrono::milliseconds handshake_timeout{10'000};  ///< for all of a TLS handshake
   };
 
-  /// Errors: InvalidArgument (listen), AlreadyExists or PermissionDenied (address), naming the address.
+  /// Errors: InvalidArgument (listen), AlreadyExists or PermissionDenied (address), naming the address; InvalidArgument,
+  /// NotFound or PermissionDenied (certificate, key, client_ca), naming the file.
   static absl::StatusOr<std::unique_ptr<Server>> create(Options options, Handler handler);
   virtual ~Server() = default;  ///< stop()
 

@@ -4,18 +4,18 @@
 
 #include "base/http/server.h"
 #include "request_reader.h"
-#include "socket.h"
+#include "transport.h"
 
 namespace samara::http {
 
 /// The ResponseWriter of one request on one connection. The head waits for the first bytes of the body, so that a
 /// small answer is one packet.
-class SocketWriter final : public ResponseWriter {
+class TransportWriter final : public ResponseWriter {
  public:
   enum class Connection { kKeepAlive, kClose };
 
   /// `request` decides about HEAD, version and keep-alive.
-  SocketWriter(Socket& socket, std::chrono::milliseconds send_timeout, const RequestReader::Result& request);
+  TransportWriter(Transport& transport, std::chrono::milliseconds send_timeout, const RequestReader::Result& request);
 
   void header(std::string_view name, std::string_view value) override;
   absl::Status respond(int status, std::string_view body, std::string_view content_type) override;
@@ -34,7 +34,7 @@ class SocketWriter final : public ResponseWriter {
   absl::Status send(std::span<const std::uint8_t> body, bool more);
   absl::Status note(absl::Status status);
 
-  Socket& socket_;
+  Transport& transport_;
   const std::chrono::milliseconds send_timeout_;
   const bool is_head_;
   const bool http_1_0_;

@@ -1,8 +1,9 @@
-#include "socket_writer.h"
+#include "transport_writer.h"
 
 #include <array>
 #include <ctime>
 
+#include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -27,28 +28,28 @@ std::string http_date() {
 
 }  // namespace
 
-SocketWriter::SocketWriter(Socket& socket, std::chrono::milliseconds send_timeout, const RequestReader::Result& request)
-    : socket_(socket),
+TransportWriter::TransportWriter(Transport& transport, std::chrono::milliseconds send_timeout, const RequestReader::Result& request)
+    : transport_(transport),
       send_timeout_(send_timeout),
       is_head_(request.request.method == "HEAD"),
       http_1_0_(request.http_1_0),
       keep_alive_(request.keep_alive) {}
 
-void SocketWriter::header(std::string_view name, std::string_view value) {
+void TransportWriter::header(std::string_view name, std::string_view value) {
   append_clean(headers_, name);
   headers_ += ": ";
   append_clean(headers_, value);
   headers_ += "\r\n";
 }
 
-absl::Status SocketWriter::respond(int status, std::string_view body, std::string_view content_type) {
+absl::Status TransportWriter::respond(int status, std::string_view body, std::string_view content_type) {
   if (!content_type.empty()) header("Content-Type", content_type);
   SAMARA_RETURN_IF_ERROR(begin(status, has_no_body(status) ? 0 : body.size()));
   if (has_no_body(status) || body.empty()) return absl::OkStatus();
   return write(as_bytes(body));
 }
 
-absl::Status SocketWriter::begin(int status, std::uint64_t content_length) {
+absl::Status TransportWriter::begin(int status, std::uint64_t content_length) {
   if (started_) return note(absl::InternalError("an answer was begun twice"));
   started_ = true;
   promised_ = content_length;
@@ -60,44 +61,44 @@ absl::Status SocketWriter::begin(int status, std::uint64_t content_length) {
   return absl::OkStatus();
 }
 
-absl::Status SocketWriter::account(std::uint64_t bytes) {
+absl::Status TransportWriter::account(std::uint64_t bytes) {
   if (!failed_.ok()) return failed_;
   if (!started_) return note(absl::InternalError("a body without begin()"));
   if (bytes > promised_ - written_) return note(absl::OutOfRangeError("more body than its Content-Length"));
   return absl::OkStatus();
 }
 
-absl::Status SocketWriter::note(absl::Status status) {
+absl::Status TransportWriter::note(absl::Status status) {
   if (failed_.ok()) failed_ = status;
   return status;
 }
 
-absl::Status SocketWriter::send(std::span<const std::uint8_t> body, bool more) {
+absl::Status TransportWriter::send(std::span<const std::uint8_t> body, bool more) {
   std::array<iovec, 2> parts{iovec{head_.data(), head_.size()},
                              iovec{const_cast<std::uint8_t*>(body.data()), body.size()}};
-  absl::Status status = note(socket_.send(parts, send_timeout_, more));
+  absl::Status status = note(transport_.send(parts, send_timeout_, more));
   head_.clear();
   return status;
 }
 
-absl::Status SocketWriter::write(std::span<const std::uint8_t> data) {
+absl::Status TransportWriter::write(std::span<const std::uint8_t> data) {
   SAMARA_RETURN_IF_ERROR(account(data.size()));
   if (!is_head_) SAMARA_RETURN_IF_ERROR(send(data, false));
   written_ += data.size();
   return absl::OkStatus();
 }
 
-absl::Status SocketWriter::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
+absl::Status TransportWriter::write_file(int fd, std::uint64_t offset, std::uint64_t length) {
   SAMARA_RETURN_IF_ERROR(account(length));
   if (!is_head_) {
     SAMARA_RETURN_IF_ERROR(send({}, length > 0));
-    SAMARA_RETURN_IF_ERROR(note(socket_.send_file(fd, offset, length, send_timeout_)));
+    SAMARA_RETURN_IF_ERROR(note(transport_.send_file(fd, offset, length, send_timeout_)));
   }
   written_ += length;
   return absl::OkStatus();
 }
 
-SocketWriter::Connection SocketWriter::finish() {
+TransportWriter::Connection TransportWriter::finish() {
   const bool nothing_sent = !head_.empty() && written_ == 0;
   if (failed_.ok() && nothing_sent && promised_ > 0 && !is_head_) {  // better an error than a promise broken
     started_ = keep_alive_ = false;
