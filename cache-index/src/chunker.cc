@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 namespace samara::cache_index {
 namespace {
@@ -25,46 +26,82 @@ constexpr GearTable make_gear() {
 
 constexpr GearTable kGear = make_gear();
 
-// The top bits, because they depend on the most bytes: bit 63 on the last 64 of them.
-constexpr std::uint64_t kMaskBeforeAverage = ~std::uint64_t{0} << (64 - 20);
-constexpr std::uint64_t kMaskAfterAverage = ~std::uint64_t{0} << (64 - 16);
+// The chunk ends where the hash's top bits are zero, that is, where it is small. The top bits, because they depend on
+// the most bytes: bit 63 on the last 64 of them.
+constexpr std::uint64_t bound_of(int zero_bits) { return std::uint64_t{1} << (64 - zero_bits); }
+constexpr int kNormalisation = 2;
+
+constexpr std::uint64_t roll_byte(std::uint64_t hash, std::uint8_t byte) { return (hash << 1) + kGear[byte]; }
 
 constexpr bool zeros_never_cut() {
   std::uint64_t hash = 0;
   for (int i = 0; i < 64; ++i) {  // from then on the hash of zeros stays as it is
-    hash = (hash << 1) + kGear[0];
-    if ((hash & kMaskAfterAverage) == 0) return false;
+    hash = roll_byte(hash, 0);
+    if (hash < bound_of(std::countr_zero(kAverageChunkBytes) - kNormalisation)) return false;
   }
   return true;
 }
 static_assert(zeros_never_cut());
 
+/// Bytes after which a hash has forgotten all that came before.
+constexpr std::size_t kMemory = 64;
+constexpr std::size_t kLanes = 4, kMaxLane = 4096, kMinLane = 256;
+
+/// Rolls `hash` over kLanes * lane bytes unless a cut is among them: true if there is none.
+bool roll_lanes(const std::uint8_t* bytes, std::size_t lane, std::uint64_t bound, std::uint64_t& hash) {
+  std::uint64_t h[kLanes] = {hash};
+  for (std::size_t k = 1; k < kLanes; ++k) {
+    for (std::size_t i = lane - kMemory; i < lane; ++i) h[k] = roll_byte(h[k], bytes[(k - 1) * lane + i]);
+  }
+  std::uint64_t h0 = h[0], h1 = h[1], h2 = h[2], h3 = h[3];
+  std::uint64_t cuts = 0;
+  for (std::size_t i = 0; i < lane; ++i) {
+    h0 = roll_byte(h0, bytes[i]);
+    h1 = roll_byte(h1, bytes[i + lane]);
+    h2 = roll_byte(h2, bytes[i + 2 * lane]);
+    h3 = roll_byte(h3, bytes[i + 3 * lane]);
+    cuts += (h0 < bound) + (h1 < bound) + (h2 < bound) + (h3 < bound);
+  }
+  if (cuts != 0) return false;
+  hash = h3;
+  return true;
+}
+
 }  // namespace
+
+Chunker::Chunker(const ChunkSizes& sizes)
+    : sizes_(sizes),
+      bound_before_average_(bound_of(std::countr_zero(sizes.average) + kNormalisation)),
+      bound_after_average_(bound_of(std::countr_zero(sizes.average) - kNormalisation)) {}
 
 std::size_t Chunker::advance(std::span<const std::uint8_t> input) {
   std::size_t taken = 0;
-  if (size_ < kMinChunkBytes) {
-    taken = std::min<std::size_t>(input.size(), kMinChunkBytes - size_);
+  if (size_ < sizes_.least) {
+    taken = std::min<std::size_t>(input.size(), sizes_.least - size_);
     size_ += static_cast<std::uint32_t>(taken);
   }
-  if (size_ < kAverageChunkBytes) taken += roll(input.subspan(taken), kAverageChunkBytes, kMaskBeforeAverage);
-  if (size_ >= kAverageChunkBytes && !at_cut_) taken += roll(input.subspan(taken), kMaxChunkBytes, kMaskAfterAverage);
-  if (size_ == kMaxChunkBytes) at_cut_ = true;
+  if (size_ < sizes_.average) taken += roll(input.subspan(taken), sizes_.average, bound_before_average_);
+  if (size_ >= sizes_.average && !at_cut_) taken += roll(input.subspan(taken), sizes_.most, bound_after_average_);
+  if (size_ == sizes_.most) at_cut_ = true;
   return taken;
 }
 
-std::size_t Chunker::roll(std::span<const std::uint8_t> input, std::uint32_t end, std::uint64_t mask) {
+std::size_t Chunker::roll(std::span<const std::uint8_t> input, std::uint32_t end, std::uint64_t bound) {
   const std::size_t limit = std::min<std::size_t>(input.size(), end - size_);
-  std::uint64_t hash = hash_;
   std::size_t i = 0;
-  while (i < limit) {
-    hash = (hash << 1) + kGear[input[i++]];
-    if ((hash & mask) == 0) {
+  for (std::size_t left = limit; left >= kLanes * kMinLane; left = limit - i) {
+    const std::size_t lane = std::min(left / kLanes, kMaxLane);
+    if (!roll_lanes(&input[i], lane, bound, hash_)) break;
+    i += kLanes * lane;
+  }
+  for (std::uint64_t hash = hash_; i < limit; hash_ = hash) {
+    hash = roll_byte(hash, input[i++]);
+    if (hash < bound) {
       at_cut_ = true;
+      hash_ = hash;
       break;
     }
   }
-  hash_ = hash;
   size_ += static_cast<std::uint32_t>(i);
   return i;
 }

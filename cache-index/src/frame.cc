@@ -47,8 +47,12 @@ absl::Status decompress_frame(std::span<const std::uint8_t> frame, std::span<std
 struct FrameCompressor::Context {
   Context() : zstd(ZSTD_createCCtx()) {
     if (zstd == nullptr) throw std::bad_alloc();
-    ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, kZstdLevel);
-    ZSTD_CCtx_setParameter(zstd, ZSTD_c_minMatch, kZstdMinMatch);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_strategy, kFrameParameters.strategy);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_minMatch, kFrameParameters.min_match);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_hashLog, kFrameParameters.hash_log);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_chainLog, kFrameParameters.chain_log);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_searchLog, 1);  // of no use to this strategy
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, kFrameWindowLog);
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 1);
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 0);
   }

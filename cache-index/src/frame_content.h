@@ -8,10 +8,14 @@
 namespace samara::cache_index {
 
 /// How every zstd frame of this format version is made. Part of the index header: other parameters give another blob
-/// for the same tar. Matches of 4 bytes instead of the level's 5 make blobs about 1 % smaller and cost 5 % of the
-/// speed; the next level costs 40 %.
-inline constexpr int kZstdLevel = 3;
-inline constexpr int kZstdMinMatch = 4;
+/// for the same tar. All are given, so that no table of the library's has a say: it is the strategy of level 3 with
+/// tables that fit a processor's second cache together with the chunk, which makes blobs 1 % larger and compresses a
+/// third faster. docs/defaults.md has what was compared.
+struct FrameParameters {
+  std::uint8_t strategy, min_match, hash_log, chain_log;
+};
+inline constexpr FrameParameters kFrameParameters{.strategy = 2, .min_match = 5, .hash_log = 14, .chain_log = 12};
+inline constexpr int kFrameWindowLog = 20;  ///< the largest chunk
 /// Level of the framing, which is small beside the data.
 inline constexpr int kFramingZstdLevel = 3;
 /// ZSTD_versionNumber() of the library that compresses here; another release may give other frames.

@@ -137,7 +137,8 @@ std::string encode_chunks(std::span<const Chunk> chunks) {
 
 constexpr std::size_t aligned(std::size_t size) { return (size + kSectionAlignment - 1) & ~(kSectionAlignment - 1); }
 
-constexpr std::uint32_t kZstdParameters = kZstdLevel | kZstdMinMatch << 16;
+constexpr std::uint32_t kZstdParameters = kFrameParameters.strategy | kFrameParameters.min_match << 8 |
+                                          kFrameParameters.hash_log << 16 | kFrameParameters.chain_log << 24;
 
 std::string encode_header(const LayerInfo& info, std::uint32_t inodes, std::uint32_t chunks) {
   std::string head(kMagic);

@@ -129,9 +129,14 @@ TEST_F(Converter, KeepsTheFormatThatItHadBefore) {
   const auto result = convert(sample_tar());
 
   ASSERT_TRUE(result.ok()) << result.status();
+  const std::string index = read_file(result->directory + "/index").value();
+  constexpr std::size_t kReleaseOffset = 44;  // cache-index/docs/index-format.md
+  if (index.substr(kReleaseOffset, 4) != std::string_view("\x08\x29\0\0", 4)) {
+    GTEST_SKIP() << "recorded with libzstd 1.5.4 (10504); another release may compress otherwise";
+  }
   EXPECT_EQ(result->layer.written.info.diff_id.to_string(), "sha256:90706022d86bc21f93702e29fad3b81eef4cc2e81892f0018cfa3e8c69c54547");
-  EXPECT_EQ(result->layer.written.info.blob.to_string(), "sha256:e0f0ca7ea35a27ee12a0d6b52ceb4cf5f290348761a5dba09fe64e259ca02d92");
-  EXPECT_EQ(result->layer.written.index.to_string(), "sha256:309d48081ec8891485d167698c2b7c944782c36e6a88b471cadab4d2dc7c2be9");
+  EXPECT_EQ(result->layer.written.info.blob.to_string(), "sha256:093c872ed4110900175b41c08981253eddb37892ca1bc8c0972bb1f7878ad92b");
+  EXPECT_EQ(result->layer.written.index.to_string(), "sha256:8613ec0685b19db8e37b43abe01372ee9fdfee63b4ee68526271841763f5e985");
 }
 
 TEST_F(Converter, ShowsTheTreeInTheIndex) {
