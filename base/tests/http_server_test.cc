@@ -137,24 +137,40 @@ TEST(HttpServer, RefusesAHeadOfMoreThan64KiB) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 431 "));
 }
 
-TEST(HttpServer, RefusesBodiesBeforeTheHandlerSeesThem) {
+TEST(HttpServer, RefusesToReadABodyBeforeTheHandlerSeesIt) {
   std::atomic<int> handled{0};
   const auto server = serve([&](const Request& request, ResponseWriter& out) {
     ++handled;
     say_path(request, out);
   });
 
-  const std::string sized = answer_to(*server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+  const std::string sized = answer_to(*server, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
   const std::string chunked =
-      answer_to(*server, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+      answer_to(*server, "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
   const std::string asks_first =
-      answer_to(*server, "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+      answer_to(*server, "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
 
   EXPECT_THAT(sized, StartsWith("HTTP/1.1 413 "));
   EXPECT_THAT(sized, HasSubstr("\r\nConnection: close\r\n"));
   EXPECT_THAT(chunked, StartsWith("HTTP/1.1 413 "));
   EXPECT_THAT(asks_first, StartsWith("HTTP/1.1 413 "));
   EXPECT_EQ(handled, 0);
+}
+
+TEST(HttpServer, NeverTakesABodyForTheNextRequest) {
+  std::atomic<int> handled{0};
+  const auto server = serve([&](const Request& request, ResponseWriter& out) {
+    ++handled;
+    (void)out.respond(405, request.method);
+  });
+
+  const std::string answer = answer_to(
+      *server, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(answer, HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(answer, ::testing::EndsWith("\r\n\r\nPUT"));
+  EXPECT_EQ(handled, 1);
 }
 
 TEST(HttpServer, TakesAnEmptyBodyAndAnExpectationThatIsMet) {

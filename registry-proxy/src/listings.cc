@@ -1,5 +1,7 @@
 #include "listings.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -40,10 +42,17 @@ Source answer_names(const http::Request& request, const std::vector<std::string>
   return Source::kCache;
 }
 
-bool is_tag_list(std::string_view body) {
+// The tags that untrusted text lists; nullopt when it isn't such a list.
+std::optional<std::vector<std::string>> read_tags(std::string_view body) {
   const auto parsed = parse_json(body);
   const json* tags = parsed ? json_member(*parsed, "tags") : nullptr;
-  return tags != nullptr && (tags->is_array() || tags->is_null());
+  if (tags == nullptr || !(tags->is_array() || tags->is_null())) return std::nullopt;
+  std::vector<std::string> names;
+  for (const json& tag : *tags) {
+    if (!tag.is_string()) return std::nullopt;
+    names.push_back(tag.get<std::string>());
+  }
+  return names;
 }
 
 // Has upstream answered, but not this question? A refusal is none: nobody is told then that there are no referrers.
@@ -78,8 +87,14 @@ Source Listings::answer_tags(const http::Request& request, const Repository& rep
   Upstream::Request outgoing;
   outgoing.kind = Kind::kTags;
   auto answer = ask(repository, outgoing, upstream_query(request.target));
-  if (answer.ok() && !is_tag_list(answer->body)) answer = absl::InternalError("the registry's list of tags isn't one");
+  auto tags = answer.ok() ? read_tags(answer->body) : std::nullopt;
+  if (answer.ok() && !tags) answer = absl::InternalError("the registry's list of tags isn't one");
   if (!answer.ok()) return answer_remembered_tags(request, repository, answer.status(), out);
+  if (answer->link.empty() && !is_page(*tags, request.target)) {  // older registries give all, in any order
+    std::sort(tags->begin(), tags->end());
+    answer_names(request, *tags, kLongestTagPage, {{"name", repository.name}}, "tags", out);
+    return Source::kUpstream;
+  }
   if (const std::string next = translate_link(answer->link, request.target); !next.empty()) out.header("Link", next);
   respond(out, answer->body, "application/json");
   return Source::kUpstream;

@@ -65,6 +65,17 @@ absl::StatusOr<Page> page_of(const std::vector<std::string>& sorted, const http:
   return Page{{begin, end}, end != sorted.end() && size > 0};
 }
 
+bool is_page(const std::vector<std::string>& names, const http::Target& request) {
+  std::uint64_t n = 0;
+  const std::string_view last = request.query_value("last");
+  if (absl::SimpleAtoi(to_absl(request.query_value("n")), &n) && names.size() > n) return false;
+  if (!last.empty() && std::find(names.begin(), names.end(), last) != names.end()) return false;
+  const auto without_case = [](const std::string& a, const std::string& b) {
+    return absl::AsciiStrToLower(a) < absl::AsciiStrToLower(b);
+  };
+  return std::is_sorted(names.begin(), names.end()) || std::is_sorted(names.begin(), names.end(), without_case);
+}
+
 std::string next_link(const http::Target& request, const Page& page) {
   std::string query;
   add(query, "n", str_cat(page.names.size()));

@@ -21,6 +21,9 @@ struct Page {
 /// Source: OCI Distribution Specification v1.1, "Listing Tags".
 absl::StatusOr<Page> page_of(const std::vector<std::string>& sorted, const http::Target& request, std::size_t limit);
 
+/// Is this what n and last ask for: at most n names, in order (byte order, or without regard to case), all after last?
+bool is_page(const std::vector<std::string>& names, const http::Target& request);
+
 /// The value of Link after such a page: the same request, from the page's last name on.
 std::string next_link(const http::Target& request, const Page& page);
 

@@ -142,6 +142,9 @@ void FakeUpstream::refuse_head() {
 void FakeUpstream::redirect_blobs(std::string to) {
   change([&](Habits& habits) { habits.redirect_to = std::move(to); });
 }
+void FakeUpstream::give_all_tags(std::string list) {
+  change([&](Habits& habits) { habits.tag_list = std::move(list); });
+}
 void FakeUpstream::want_bearer(std::uint64_t expires_in) {
   change([&](Habits& habits) { habits.token_lifetime = expires_in; });
 }
@@ -257,6 +260,7 @@ void FakeUpstream::give_token(const http::Request& request, http::ResponseWriter
 }
 
 void FakeUpstream::give_tags(const http::Request& request, http::ResponseWriter& out) {
+  if (const std::string all = habits().tag_list; !all.empty()) return (void)out.respond(200, all, "application/json");
   const std::string repository = repository_of(request.target.path, "tags");
   const std::string last(request.target.query_value("last"));
   std::size_t left = 1000;

@@ -55,6 +55,7 @@ class FakeUpstream {
   void ignore_ranges();
   void hide_digests();  ///< no Docker-Content-Digest
   void refuse_head();   ///< 405
+  void give_all_tags(std::string list);  ///< as they are, whatever page was asked for
   void redirect_blobs(std::string to);
 
   // What it wants to see.
@@ -86,6 +87,7 @@ class FakeUpstream {
     std::optional<std::uint64_t> token_lifetime;
     std::string credentials;  // expected Authorization of whoever has a password
     std::string redirect_to;
+    std::string tag_list;
   };
 
   Habits habits() const;

@@ -46,6 +46,26 @@ TEST(TagList, IsUpstreamsWithItsPages) {
   EXPECT_EQ(page.head.headers.get("Link"), R"(</v2/app/tags/list?n=1&last=2&ns=fake.test>; rel="next")");
 }
 
+TEST(TagList, IsSortedAndCutWhereUpstreamGivesAllInAnyOrder) {
+  Lists site;
+  site.upstream.give_all_tags(R"({"name":"app","tags":["3","1","2"]})");
+
+  const auto all = site.get("/v2/app/tags/list?ns=fake.test");
+  const auto page = site.get("/v2/app/tags/list?n=1&last=1&ns=fake.test");
+
+  EXPECT_EQ(all.body, R"({"name":"app","tags":["1","2","3"]})");
+  EXPECT_EQ(page.body, R"({"name":"app","tags":["2"]})");
+  EXPECT_EQ(page.head.headers.get("Link"), R"(</v2/app/tags/list?n=1&last=2&ns=fake.test>; rel="next")");
+}
+
+TEST(TagList, OfAnAnswerThatIsNoListIsAnError) {
+  for (const char* body : {"<html>", "[]", R"({"tags":1})", R"({"tags":[1]})", R"({"tags":)"}) {
+    Lists site;
+    site.upstream.give_all_tags(body);
+    EXPECT_EQ(site.get("/v2/app/tags/list?ns=fake.test").head.status, 502) << body;
+  }
+}
+
 TEST(TagList, IsWhatWasPulledWhileUpstreamIsAway) {
   Lists site;
   site.manifest("1");

@@ -46,6 +46,16 @@ TEST(Page, IsNeverLongerThanTheLimit) {
   EXPECT_FALSE(page_of(kNames, target("/?n=many"), 3).ok());
 }
 
+TEST(Page, IsKnownFromAListThatIgnoresTheQuestion) {
+  EXPECT_TRUE(is_page(kNames, target("/")));
+  EXPECT_TRUE(is_page({}, target("/?n=0&last=z")));
+  EXPECT_TRUE(is_page({"a", "B", "c"}, target("/?n=3")));
+  EXPECT_TRUE(is_page({"c", "d"}, target("/?n=2&last=b")));
+  EXPECT_FALSE(is_page({"b", "a"}, target("/")));
+  EXPECT_FALSE(is_page(kNames, target("/?n=3")));
+  EXPECT_FALSE(is_page(kNames, target("/?last=b")));
+}
+
 TEST(NextLink, LeadsOnFromTheLastName) {
   const http::Target request = target("/v2/a/tags/list?n=2&ns=reg.test:5000");
 

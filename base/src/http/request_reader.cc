@@ -53,8 +53,10 @@ class RequestReader::Parser {
 
   Result result() {
     const auto& message = parser_.get();
-    if (parser_.chunked() || parser_.content_length().value_or(0) > 0 || message.count("Transfer-Encoding") > 0)
-      return refuse(413, "requests with a body are not accepted");
+    const bool has_body =
+        parser_.chunked() || parser_.content_length().value_or(0) > 0 || message.count("Transfer-Encoding") > 0;
+    const bool reads = message.method() == beast_http::verb::get || message.method() == beast_http::verb::head;
+    if (has_body && reads) return refuse(413, "requests with a body are not accepted");
     const std::size_t hosts = message.count("Host");
     if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return refuse(400, "exactly one Host header is needed");
     if (const auto expect = view(message["Expect"]);
@@ -67,6 +69,7 @@ class RequestReader::Parser {
     result.outcome = Outcome::kRequest;
     result.http_1_0 = message.version() < 11;
     result.keep_alive = message.keep_alive();
+    result.has_body = has_body;
     result.request.method = std::string(view(message.method_string()));
     result.request.target = std::move(*target);
     for (const auto& field : message) result.request.headers.add(view(field.name_string()), view(field.value()));

@@ -21,6 +21,7 @@ class RequestReader {
     Request request;  ///< without `peer`
     bool http_1_0 = false;
     bool keep_alive = false;
+    bool has_body = false;  ///< which nobody reads: the connection can't be used again
     int status = 0;
     std::string reason;
   };

@@ -102,8 +102,11 @@ void serve(Transport& transport, const Request& from, const Server::Options& opt
     }
     next.request.peer = from.peer;
     next.request.identity = from.identity;
+    if (next.has_body) writer.close_after();
     call_handler(handler, next.request, writer);
-    if (writer.finish() == TransportWriter::Connection::kClose) return;
+    const auto after = writer.finish();
+    if (next.has_body) return transport.linger(kLinger);
+    if (after == TransportWriter::Connection::kClose) return;
   }
 }
 

@@ -14,7 +14,8 @@
 
 namespace samara::http {
 
-/// One parsed request. Bodies are refused with 413 before a handler sees them.
+/// One parsed request. Bodies are never read: a GET or HEAD that has one is refused with 413, and after any other
+/// request that has one the connection is closed, so that a handler may tell which methods it knows.
 struct Request {
   std::string method;  ///< "GET", "HEAD", … as sent
   Target target;
@@ -52,8 +53,8 @@ using Handler = std::function<void(const Request&, ResponseWriter&)>;
 
 /// HTTP/1.1 server, plain or over TLS: a thread a connection, keep-alive, hard limits on what a client may send.
 ///
-/// Limits: head 64 KiB, no request body, `max_connections` at once, those in their handshake too (more wait in the
-/// backlog).
+/// Limits: head 64 KiB, no request body read, `max_connections` at once, those in their handshake too (more wait in
+/// the backlog).
 /// Threads: `handler` is called on many threads at once.
 class Server {
  public:
