@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <optional>
+#include <set>
 
 #include "base/status.h"
 #include "base/text.h"
@@ -36,17 +37,21 @@ absl::Status read_common(Config& config, UpstreamConfig& upstream) {
   upstream.convert = *policy;
   upstream.connect_timeout = config.duration("connect_timeout", upstream.connect_timeout);
   upstream.idle_timeout = config.duration("idle_timeout", upstream.idle_timeout);
+  upstream.failed_behind = config.duration("failed_behind", upstream.failed_behind);
+  upstream.longest_backoff = config.duration("longest_backoff", upstream.longest_backoff);
   return absl::OkStatus();
 }
 
 absl::Status read_upstream(Config& config, UpstreamConfig& upstream) {
   upstream.registry = config.key();
+  upstream.aliases = config.texts("aliases");
   upstream.urls = config.texts("urls");
   upstream.ca_file = config.text("ca_file");
   upstream.client_certificate = config.text("client_certificate");
   upstream.client_key = config.text("client_key");
   upstream.username = config.text("username");
   upstream.password_file = config.text("password_file");
+  upstream.docker_config = config.text("docker_config");
   if (!registry_proxy::is_registry_name(upstream.registry))
     return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\" is not a registry's host or host:port"));
   if (upstream.username.empty() != upstream.password_file.empty())
@@ -54,7 +59,28 @@ absl::Status read_upstream(Config& config, UpstreamConfig& upstream) {
   if (upstream.client_certificate.empty() != upstream.client_key.empty())
     return absl::InvalidArgumentError(
         str_cat("upstream.\"", upstream.registry, "\" needs both client_certificate and client_key"));
+  if (!upstream.username.empty() && !upstream.docker_config.empty())
+    return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\" has both username and docker_config"));
+  for (const std::string& alias : upstream.aliases)
+    if (!registry_proxy::is_registry_name(alias))
+      return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\": the alias \"", alias, "\" is not a host or host:port"));
   return annotate(read_common(config, upstream), str_cat("upstream.\"", upstream.registry, "\""));
+}
+
+}  // namespace
+
+namespace {
+
+// Each name may stand for one registry only.
+absl::Status check_names(const std::vector<UpstreamConfig>& upstreams) {
+  std::set<std::string> names;
+  for (const UpstreamConfig& upstream : upstreams) names.insert(upstream.registry);
+  for (const UpstreamConfig& upstream : upstreams)
+    for (const std::string& alias : upstream.aliases)
+      if (!names.insert(alias).second)
+        return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\": the alias \"", alias,
+                                                  "\" is another upstream's name or alias, or given twice"));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -78,6 +104,7 @@ absl::Status read_options(Config& config, SiteOptions& options) {
     SAMARA_RETURN_IF_ERROR(read_upstream(*table, upstream));
     options.upstreams.configured.push_back(std::move(upstream));
   }
+  SAMARA_RETURN_IF_ERROR(check_names(options.upstreams.configured));
   if (options.conversions.layers_at_once < 1 || options.conversions.layers_at_once > 64)
     return absl::InvalidArgumentError("layers_at_once must be from 1 to 64");
   if (options.conversions.threads > 1024) return absl::InvalidArgumentError("convert_threads must be from 0 to 1024");

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "absl/strings/cord.h"
 #include "base/text.h"
 
 namespace samara {
@@ -51,8 +52,9 @@ absl::Status errno_status(int error, std::string_view doing) {
 
 absl::Status annotate(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  return absl::Status(status.code(),
-                      str_cat(context, ": ", status.message()));
+  absl::Status annotated(status.code(), str_cat(context, ": ", status.message()));
+  status.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) { annotated.SetPayload(type, payload); });
+  return annotated;
 }
 
 }  // namespace samara

@@ -38,7 +38,7 @@ Source Mirror::handle(const http::Request& request, http::ResponseWriter& out) {
   const std::string_view ns = request.target.query_value("ns");
   const std::string_view registry = ns.empty() ? options_.default_registry : ns;
   const bool in_repository = route.kind != Route::Kind::kBase && route.kind != Route::Kind::kCatalog;
-  const auto repository = make_repository(registry, in_repository ? route.repository : "any");
+  const auto repository = upstreams_.repository(registry, in_repository ? route.repository : "any");
   if (!repository.ok()) return refuse(out, 400, "NAME_INVALID", to_std(repository.status().message()));
   return answer(request, route, *repository, out);
 }

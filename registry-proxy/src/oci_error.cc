@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "json.h"
+#include "retry_after.h"
 
 namespace samara::registry_proxy {
 
@@ -17,6 +18,7 @@ void answer_error(http::ResponseWriter& out, int http_status, std::string_view c
 void answer_error(http::ResponseWriter& out, const absl::Status& status, Asked asked) {
   const bool manifest = asked == Asked::kManifest;
   const std::string_view unknown = manifest ? "MANIFEST_UNKNOWN" : asked == Asked::kBlob ? "BLOB_UNKNOWN" : "NAME_UNKNOWN";
+  if (const auto wait = retry_after(status)) out.header("Retry-After", str_cat(wait->count()));
   const auto answer = [&](int http_status, std::string_view code) {
     answer_error(out, http_status, code, to_std(status.message()));
   };

@@ -10,10 +10,10 @@ namespace samara::registry_proxy {
 
 /// Lets one caller do what several want at the same time; all get its result.
 /// Threads: any. `work` runs without a lock on the thread of whoever came first, and must not throw.
-template <typename Result>
+template <typename Result, typename Key = std::string>
 class SingleFlight {
  public:
-  Result run(const std::string& key, const std::function<Result()>& work) {
+  Result run(const Key& key, const std::function<Result()>& work) {
     std::promise<Result> promise;
     std::shared_future<Result> others;
     {
@@ -34,7 +34,7 @@ class SingleFlight {
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::shared_future<Result>> flights_;
+  std::map<Key, std::shared_future<Result>> flights_;
 };
 
 }  // namespace samara::registry_proxy

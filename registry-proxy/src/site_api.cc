@@ -63,7 +63,7 @@ Source SiteApi::answer_layer(const Digest& layer, const http::Target& target, ht
 // Asks for the layer's conversion, where the upstream's policy allows it.
 absl::Status SiteApi::ask_for(const Digest& layer, const http::Target& target) {
   SAMARA_ASSIGN_OR_RETURN(const Repository repository,
-                          make_repository(target.query_value("ns"), target.query_value("repo")));
+                          upstreams_.repository(target.query_value("ns"), target.query_value("repo")));
   SAMARA_ASSIGN_OR_RETURN(const Upstream* const upstream, upstreams_.find(repository.registry));
   if (upstream->config().convert == ConvertPolicy::kNever)
     return absl::FailedPreconditionError(str_cat("layers of ", repository.registry, " are not converted here"));

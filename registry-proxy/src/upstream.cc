@@ -1,9 +1,14 @@
 #include "registry_proxy/upstream.h"
 
+#include <algorithm>
+
 #include "authorizer.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "endpoints.h"
 #include "registry_proxy/manifest.h"
+#include "retry_after.h"
 
 namespace samara::registry_proxy {
 namespace {
@@ -29,7 +34,6 @@ absl::Status status_of(int code) {
     case 404: return absl::NotFoundError("has no such thing (404)");
     case 405: return absl::UnimplementedError("doesn't know the method (405)");
     case 416: return absl::OutOfRangeError("has no such range (416)");
-    case 429: return absl::ResourceExhaustedError("limits our requests (429)");
     default: break;
   }
   const std::string text = str_cat("answers ", code);
@@ -48,6 +52,7 @@ class Attempt {
         [this](std::span<const std::uint8_t> data) { return take_body(data); });
   }
   bool accepted() const { return accepted_; }
+  bool refused() const { return head_.status != 0 && !accepted_; }
   const http::ResponseHead& head() const { return head_; }
 
  private:
@@ -59,7 +64,7 @@ class Attempt {
   absl::Status take_body(std::span<const std::uint8_t> data) {
     if (accepted_) return on_body_(data);
     ignored_ += data.size();  // read, so that the connection can be used again
-    return ignored_ <= kMostIgnoredBody ? absl::OkStatus() : status_of(head_.status);
+    return ignored_ <= kMostIgnoredBody ? absl::OkStatus() : absl::AbortedError("an error with a long body");
   }
 
   const http::Client::OnHead& on_head_;
@@ -106,51 +111,107 @@ http::ClientRequest make_request(const UpstreamConfig& config, const std::string
 Upstream::Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, std::stop_token stop)
     : config_(complete(std::move(config))),
       client_(client),
+      clock_(clock),
       stop_(std::move(stop)),
-      authorizer_(std::make_unique<Authorizer>(config_, client, clock)) {}
+      authorizer_(std::make_unique<Authorizer>(config_, client, clock, stop_)),
+      endpoints_(std::make_unique<Endpoints>(config_.urls.size(), config_.failed_behind, clock)) {}
 Upstream::~Upstream() = default;
 
 absl::Status Upstream::fetch(const Request& request, const http::Client::OnHead& on_head,
                              const http::Client::OnBody& on_body) {
-  absl::Status status = absl::InternalError("no URL is configured");
-  bool begun = false;
-  const auto note_head = [&](const http::ResponseHead& head) {
-    begun = true;
-    return on_head(head);
-  };
-  for (const std::string& url : config_.urls) {
-    status = fetch_from(url, request, note_head, on_body);
-    if (status.ok() || begun || absl::IsCancelled(status)) break;
+  std::optional<std::size_t> counts;  // the endpoint whose failure is given
+  absl::Status failed;
+  for (const std::size_t endpoint : endpoints_->order()) {
+    const Outcome outcome = ask(endpoint, request, on_head, on_body);
+    note(endpoint, request, outcome);
+    if (outcome.status.ok()) return outcome.status;
+    const bool last = outcome.begun || absl::IsCancelled(outcome.status);
+    if (last || !counts || endpoint < *counts) {
+      counts = endpoint;
+      failed = outcome.status;
+    }
+    if (last) break;
   }
-  if (status.ok()) return status;
   const std::string_view joint = request.reference.empty()                             ? ""
                                  : request.reference.find(':') == std::string::npos ? ":"
                                                                                       : "@";
-  return annotate(status, str_cat(config_.registry, "/", request.repository, joint, request.reference));
+  return annotate(failed, str_cat(config_.registry, "/", request.repository, joint, request.reference));
+}
+
+Upstream::Outcome Upstream::ask(std::size_t endpoint, const Request& request, const http::Client::OnHead& on_head,
+                                const http::Client::OnBody& on_body) {
+  Outcome outcome;
+  if (const auto wait = endpoints_->resting(endpoint, request.as.key())) {
+    outcome.status = with_retry_after(
+        absl::ResourceExhaustedError(str_cat("the registry limits our requests; asked again in ", wait->count(), " s")), *wait);
+    return outcome;
+  }
+  bool ours = false;
+  const auto pass = [&](const absl::Status& status) {
+    ours = !status.ok();
+    return status;
+  };
+  outcome.status = fetch_from(
+      config_.urls[endpoint], request,
+      [&](const http::ResponseHead& head) {
+        outcome.begun = true;
+        return pass(on_head(head));
+      },
+      [&](std::span<const std::uint8_t> data) { return pass(on_body(data)); });
+  outcome.endpoint_fault = !ours && (absl::IsUnavailable(outcome.status) || absl::IsDeadlineExceeded(outcome.status) ||
+                                     absl::IsResourceExhausted(outcome.status));
+  return outcome;
+}
+
+void Upstream::note(std::size_t endpoint, const Request& request, const Outcome& outcome) {
+  if (outcome.status.ok()) return endpoints_->worked(endpoint);
+  if (!outcome.endpoint_fault) return;
+  const auto wait = retry_after(outcome.status);
+  if (absl::IsResourceExhausted(outcome.status)) {
+    if (!wait) return;
+    endpoints_->rest(endpoint, request.as.key(), *wait);
+    log::warning("an upstream limits our requests", {{"endpoint", config_.urls[endpoint]}, {"seconds", wait->count()}});
+  } else if (endpoints_->failed(endpoint, wait)) {
+    log::warning("an endpoint of an upstream fails", {{"endpoint", config_.urls[endpoint]}, {"error", outcome.status}});
+  }
 }
 
 absl::Status Upstream::fetch_from(const std::string& url, const Request& request, const http::Client::OnHead& on_head,
                                   const http::Client::OnBody& on_body) {
   http::ClientRequest outgoing = make_request(config_, url, request);
   if (!request.stop.stop_possible()) outgoing.stop = stop_;
-  std::string authorization = authorizer_->remembered(url, request.repository);
+  const Authorizer::Question question{url, request.repository, request.as};
+  auto authorization = authorizer_->prepare(question);
   for (bool answered_challenge = false;; answered_challenge = true) {
-    if (!authorization.empty()) outgoing.headers.set("Authorization", authorization);
+    if (!authorization.ok()) return annotate(authorization.status(), "the registry");
+    if (!authorization->empty()) outgoing.headers.set("Authorization", *authorization);
     Attempt attempt(on_head, on_body, request.range.has_value());
-    SAMARA_RETURN_IF_ERROR(attempt.run(client_, outgoing));
-    if (attempt.accepted()) return absl::OkStatus();
-    if (attempt.head().status != 401 || answered_challenge)
-      return annotate(status_of(attempt.head().status), "the registry");
-    auto answer = authorizer_->answer(attempt.head().headers, url, request.repository, outgoing.stop);
-    if (!answer.ok()) return annotate(answer.status(), "the registry");
-    authorization = std::move(*answer);
+    const absl::Status status = attempt.run(client_, outgoing);
+    if (absl::IsCancelled(status) || !attempt.refused()) return status;
+    const http::ResponseHead& head = attempt.head();
+    if (head.status != 401 || answered_challenge) return annotate(failure(head.status, head.headers), "the registry");
+    authorization = authorizer_->answer(head.headers, question, *authorization);
   }
+}
+
+absl::Status Upstream::failure(int code, const http::Headers& headers) const {
+  if (code == 429) return limited("limits our requests (429)", headers, clock_, config_.longest_backoff);
+  const auto wait = code == 503 ? parse_retry_after(headers.get("Retry-After"), clock_.wall_now()) : std::nullopt;
+  if (!wait) return status_of(code);
+  return with_retry_after(status_of(code), std::min(*wait, std::chrono::ceil<std::chrono::seconds>(config_.longest_backoff)));
 }
 
 Upstreams::Upstreams(Options options, http::Client& client, const Clock& clock)
     : options_(std::move(options)), client_(client), clock_(clock) {
   for (const UpstreamConfig& config : options_.configured)
     upstreams_[config.registry] = std::make_unique<Upstream>(config, client_, clock_, stop_.get_token());
+  for (const UpstreamConfig& config : options_.configured)
+    for (const std::string& alias : config.aliases) aliases_.emplace(alias, config.registry);
+}
+
+absl::StatusOr<Repository> Upstreams::repository(std::string_view registry, std::string_view name) const {
+  const auto it = aliases_.find(registry);
+  return make_repository(it == aliases_.end() ? registry : it->second, name);
 }
 
 absl::StatusOr<Upstream*> Upstreams::find(std::string_view registry) {

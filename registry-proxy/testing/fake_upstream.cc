@@ -94,6 +94,12 @@ void FakeUpstream::answer(std::string_view path, int status) {
   answers_[std::string(path)] = status;
 }
 
+void FakeUpstream::limit(std::string_view path, std::string_view retry_after) {
+  answer(path, 429);
+  const std::lock_guard lock(mutex_);
+  limits_[std::string(path)] = retry_after;
+}
+
 void FakeUpstream::hang(std::string_view path) {
   const std::lock_guard lock(mutex_);
   hanging_.emplace_back(path);
@@ -145,11 +151,21 @@ void FakeUpstream::redirect_blobs(std::string to) {
 void FakeUpstream::give_all_tags(std::string list) {
   change([&](Habits& habits) { habits.tag_list = std::move(list); });
 }
+void FakeUpstream::redirect_blobs_once(FakeUpstream& storage) {
+  storage.change([](Habits& habits) { habits.urls_work_once = true; });
+  change([&](Habits& habits) {
+    habits.redirect_to = storage.url() + "/signed";
+    habits.new_redirects = true;
+  });
+}
 void FakeUpstream::want_bearer(std::uint64_t expires_in) {
   change([&](Habits& habits) { habits.token_lifetime = expires_in; });
 }
 void FakeUpstream::want_basic() {
   change([](Habits& habits) { habits.want_basic = true; });
+}
+void FakeUpstream::accept_no_token() {
+  change([](Habits& habits) { habits.refuse_tokens = true; });
 }
 void FakeUpstream::accept_password(std::string_view user, std::string_view password) {
   const std::string pair = str_cat(user, ":", password);
@@ -184,10 +200,10 @@ std::vector<std::string> FakeUpstream::seen_headers(std::string_view path_part, 
   return values;
 }
 
-void FakeUpstream::wait_for_request(std::string_view path_part) {
+void FakeUpstream::wait_for_requests(std::string_view path_part, int count) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
-    return std::any_of(seen_.begin(), seen_.end(), [&](const auto& r) { return contains(r.target.path, path_part); });
+    return count <= std::count_if(seen_.begin(), seen_.end(), [&](const auto& r) { return contains(r.target.path, path_part); });
   });
 }
 
@@ -219,13 +235,18 @@ void FakeUpstream::handle(const http::Request& request, http::ResponseWriter& ou
 bool FakeUpstream::misbehave(const std::string& path, http::ResponseWriter& out) {
   int status = 0;
   bool hangs = false;
+  std::string retry_after;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [part, answer] : answers_)
       if (contains(path, part)) status = answer;
+    for (const auto& [part, value] : limits_)
+      if (contains(path, part)) retry_after = value;
+    if (habits_.urls_work_once && !spent_.insert(path).second) status = 403;
     hangs = std::any_of(hanging_.begin(), hanging_.end(), [&](const auto& part) { return contains(path, part); });
   }
   if (hangs) wait_for_release();
+  if (!retry_after.empty()) out.header("Retry-After", retry_after);
   if (status != 0) (void)out.respond(status, "{\"errors\":[]}", "application/json");
   return status != 0;
 }
@@ -238,7 +259,8 @@ bool FakeUpstream::authorized(const http::Request& request, http::ResponseWriter
     out.header("WWW-Authenticate", "Basic realm=\"fake\"");
   } else if (habits.token_lifetime) {
     const std::lock_guard lock(mutex_);
-    if (authorization == str_cat("Bearer token", tokens_given_) && tokens_given_ > 0) return true;
+    const bool right = authorization == str_cat("Bearer token", tokens_given_) && tokens_given_ > 0;
+    if (right && !habits.refuse_tokens) return true;
     out.header("WWW-Authenticate", str_cat("Bearer realm=\"", url(), "/token\",service=\"fake,registry\",scope=\"repository:x:pull\""));
   } else {
     return true;
@@ -315,7 +337,12 @@ void FakeUpstream::give_manifest(const std::string& reference, http::ResponseWri
 void FakeUpstream::give_blob(const http::Request& request, const std::string& digest, http::ResponseWriter& out) {
   const Habits habits = this->habits();
   if (!habits.redirect_to.empty()) {
-    out.header("Location", str_cat(habits.redirect_to, "/", digest));
+    std::string once;
+    if (habits.new_redirects) {
+      const std::lock_guard lock(mutex_);
+      once = str_cat("/", ++redirects_);
+    }
+    out.header("Location", str_cat(habits.redirect_to, once, "/", digest));
     return (void)out.respond(307);
   }
   Blob blob;

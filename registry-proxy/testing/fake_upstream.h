@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,7 @@ class FakeUpstream {
 
   // How it misbehaves. `path` is any part of a request's path.
   void answer(std::string_view path, int status);  ///< 0: as usual again
+  void limit(std::string_view path, std::string_view retry_after);  ///< 429 with Retry-After
   void hang(std::string_view path);                ///< until release()
   void pause_blob(const Digest& blob, std::uint64_t at);  ///< sends `at` bytes, then waits for release()
   void release();
@@ -57,17 +59,21 @@ class FakeUpstream {
   void refuse_head();   ///< 405
   void give_all_tags(std::string list);  ///< as they are, whatever page was asked for
   void redirect_blobs(std::string to);
+  /// Blobs are at another URL for each request, which works once: as signed URLs of object stores that expire.
+  void redirect_blobs_once(FakeUpstream& storage);
 
   // What it wants to see.
   void want_bearer(std::uint64_t expires_in);  ///< from its own token server
   void want_basic();
+  void accept_no_token();  ///< from now on, of those that it gives
   void accept_password(std::string_view user, std::string_view password);  ///< else tokens are given to anybody
 
   // What it saw.
   int requests(std::string_view method, std::string_view path_part) const;
   std::vector<std::string> seen_headers(std::string_view path_part, std::string_view name) const;
-  /// Blocks until a request with this part in its path is there.
-  void wait_for_request(std::string_view path_part);
+  /// Blocks until a request, or that many, with this part in the path are there.
+  void wait_for_request(std::string_view path_part) { wait_for_requests(path_part, 1); }
+  void wait_for_requests(std::string_view path_part, int count);
 
  private:
   struct Blob {
@@ -83,11 +89,12 @@ class FakeUpstream {
   };
 
   struct Habits {
-    bool ignore_ranges = false, hide_digests = false, refuse_head = false, want_basic = false;
+    bool ignore_ranges = false, hide_digests = false, refuse_head = false, want_basic = false, refuse_tokens = false;
     std::optional<std::uint64_t> token_lifetime;
     std::string credentials;  // expected Authorization of whoever has a password
     std::string redirect_to;
     std::string tag_list;
+    bool new_redirects = false, urls_work_once = false;
   };
 
   Habits habits() const;
@@ -110,11 +117,13 @@ class FakeUpstream {
   std::map<std::string, std::string> tags_;       // "repository:tag" -> digest
   std::map<std::string, std::pair<std::string, std::string>> referrers_;  // by subject: index, filters
   std::map<std::string, int> answers_;            // by part of the path
+  std::map<std::string, std::string> limits_;     // likewise: Retry-After
+  std::set<std::string> spent_;                   // paths that don't work again
   std::vector<std::string> hanging_;
   std::map<std::string, Fault> faults_;           // by digest
   std::uint64_t released_ = 0;
   Habits habits_;
-  int tokens_given_ = 0;
+  int tokens_given_ = 0, redirects_ = 0;
   std::unique_ptr<http::Server> server_;
 };
 

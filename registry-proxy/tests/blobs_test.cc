@@ -165,14 +165,14 @@ TEST(BlobMirror, AnswersFailuresFastAndByTheRules) {
 
   const auto not_found = site.blob(absent);
   std::vector<int> answers;
-  for (const int status : {401, 403, 429, 500}) {
+  for (const int status : {401, 403, 500, 429}) {
     site.upstream.answer("/blobs/", status);
     answers.push_back(site.blob(absent).head.status);
   }
 
   EXPECT_EQ(not_found.head.status, 404);
   EXPECT_THAT(not_found.body, HasSubstr(R"("code":"BLOB_UNKNOWN")"));
-  EXPECT_EQ(answers, (std::vector<int>{404, 404, 503, 502}));
+  EXPECT_EQ(answers, (std::vector<int>{404, 404, 502, 503}));
 }
 
 TEST(BlobMirror, AnswersGatewayTimeoutWhenTheRegistryHangs) {

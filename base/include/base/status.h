@@ -13,7 +13,7 @@ namespace samara {
 /// ETIMEDOUT DeadlineExceeded, ECONNREFUSED/EPIPE/ECONNRESET Unavailable, EINVAL InvalidArgument, else Internal.
 absl::Status errno_status(int error, std::string_view doing);
 
-/// `status` with "`context`: " in front of its message; OK stays OK.
+/// `status` with "`context`: " in front of its message, payloads kept; OK stays OK.
 absl::Status annotate(const absl::Status& status, std::string_view context);
 
 }  // namespace samara

@@ -15,6 +15,7 @@
 #include "base/byte_range.h"
 #include "base/clock.h"
 #include "base/http/client.h"
+#include "registry_proxy/identity.h"
 #include "registry_proxy/names.h"
 
 namespace samara::registry_proxy {
@@ -28,23 +29,31 @@ enum class ConvertPolicy {
 
 struct UpstreamConfig {
   std::string registry;           ///< the name that clients use, "docker.io"
+  std::vector<std::string> aliases;  ///< other names that clients use for it
   std::vector<std::string> urls;  ///< tried in order; empty: https and the registry's name. http:// allows plain HTTP
   std::string ca_file;            ///< PEM, in place of the system's
   std::string client_certificate;  ///< PEM, shown where the registry or its token server asks for one; empty: none
   std::string client_key;          ///< its private key
   std::string username;
   std::string password_file;  ///< read for each authentication, so that a new secret needs no restart
+  std::string docker_config;  ///< a docker config.json with entries or helpers, in place of the two above; read likewise
+  std::chrono::milliseconds helper_timeout{10'000};  ///< for a credential helper
   ConvertPolicy convert = ConvertPolicy::kOnPull;
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds idle_timeout{15'000};  ///< longest silence, before an answer and within it
+  std::chrono::milliseconds failed_behind{30'000};     ///< how long an endpoint that failed is asked after the others
+  std::chrono::milliseconds longest_backoff{300'000};  ///< however long a Retry-After is
 };
 
 class Authorizer;
+class Endpoints;
 
 /// One registry that images come from.
 ///
-/// Answers a bearer or basic challenge with the configured credentials, or anonymously, and remembers the token until
-/// shortly before it expires. Follows redirects; credentials stay with the registry.
+/// Answers a bearer or basic challenge with the credentials of the request's identity, or anonymously. Follows
+/// redirects, anew for each request; credentials stay with the registry. Its endpoints are tried in order, those that
+/// failed lately last; when all fail, the first configured one's answer counts. One that limits requests (429) isn't
+/// asked for as long as it says, and what would need it fails at once.
 /// Threads: any.
 class Upstream {
  public:
@@ -60,6 +69,7 @@ class Upstream {
     std::string repository;  ///< "library/python"
     std::string reference;   ///< tag or digest; of kTags empty
     std::string query;       ///< of kTags and kReferrers, encoded
+    Identity as;
     bool head = false;
     std::optional<ByteRange> range;  ///< `end` kOpenEnd: to the end, whatever that is
     std::stop_token stop;
@@ -69,17 +79,29 @@ class Upstream {
   /// Streams the answer; `on_head` is called for 200, and for 206 when a range was asked for, and for nothing else.
   /// Errors: NotFound, Unauthenticated (401), PermissionDenied (403), ResourceExhausted (429), Unavailable (5xx,
   /// network), DeadlineExceeded, OutOfRange (416), Unimplemented (405), Internal (any other answer), Cancelled, and
-  /// those of the callbacks. They name registry, repository and reference, and no secret.
+  /// those of the callbacks. They name registry, repository and reference, and no secret. ResourceExhausted says for
+  /// how long, where that is known (src/retry_after.h).
   absl::Status fetch(const Request& request, const http::Client::OnHead& on_head, const http::Client::OnBody& on_body);
 
  private:
+  struct Outcome {
+    absl::Status status;
+    bool begun = false;          // the answer has begun: nobody else can go on with it
+    bool endpoint_fault = false;  // and not one of ours or of the callbacks
+  };
+  Outcome ask(std::size_t endpoint, const Request& request, const http::Client::OnHead& on_head,
+              const http::Client::OnBody& on_body);
   absl::Status fetch_from(const std::string& url, const Request& request, const http::Client::OnHead& on_head,
                           const http::Client::OnBody& on_body);
+  void note(std::size_t endpoint, const Request& request, const Outcome& outcome);
+  absl::Status failure(int code, const http::Headers& headers) const;
 
   const UpstreamConfig config_;
   http::Client& client_;
+  const Clock& clock_;
   const std::stop_token stop_;
   std::unique_ptr<Authorizer> authorizer_;
+  std::unique_ptr<Endpoints> endpoints_;
 };
 
 /// Every upstream by name: the configured ones, and others as they are asked for.
@@ -94,6 +116,9 @@ class Upstreams {
   /// `client` and `clock` are borrowed.
   Upstreams(Options options, http::Client& client, const Clock& clock);
 
+  /// The repository by its upstream's own name, whichever alias of it the client used. Errors: as make_repository().
+  absl::StatusOr<Repository> repository(std::string_view registry, std::string_view name) const;
+
   /// Lives as long as this object. NotFound when the registry isn't configured and others aren't allowed.
   absl::StatusOr<Upstream*> find(std::string_view registry);
 
@@ -102,6 +127,7 @@ class Upstreams {
 
  private:
   const Options options_;
+  std::map<std::string, std::string, std::less<>> aliases_;  // to the name; never changes
   http::Client& client_;
   const Clock& clock_;
   std::stop_source stop_;

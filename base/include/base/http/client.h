@@ -19,6 +19,7 @@ struct ClientRequest {
   std::string method = "GET";
   std::string url;  ///< http:// or https://
   Headers headers;
+  std::string body;  ///< of a POST; sent again by redirects with 307 and 308
   std::optional<ByteRange> range;  ///< sent as a Range header; non-empty
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds idle_timeout{30'000};  ///< longest silence, before and within the body
