@@ -14,6 +14,8 @@ namespace samara::cli {
 
 void add_convert(CLI::App& app, int& exit_code);
 void add_verify(CLI::App& app, int& exit_code);
+void add_export(CLI::App& app, int& exit_code);
+void add_dedup(CLI::App& app, int& exit_code);
 void add_mount(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);
 

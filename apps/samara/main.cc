@@ -10,6 +10,8 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   samara::cli::add_convert(app, exit_code);
   samara::cli::add_verify(app, exit_code);
+  samara::cli::add_export(app, exit_code);
+  samara::cli::add_dedup(app, exit_code);
   samara::cli::add_mount(app, exit_code);
   samara::cli::add_status(app, exit_code);
 

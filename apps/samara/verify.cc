@@ -1,21 +1,15 @@
 #include <CLI/CLI.hpp>
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "cache_index/index_reader.h"
 #include "cache_index/tar_stream.h"
 #include "commands.h"
 #include "conversion.h"
+#include "converted_layers.h"
 
 namespace samara::cli {
 namespace {
@@ -29,57 +23,22 @@ Examples:
   samara verify converted
   samara verify some/index some/blob --diff-id sha256:…)";
 
-struct Layer {
-  std::string name, index, blob;
-};
-
-bool exists(const std::string& path) {
-  struct stat st;
-  return ::stat(path.c_str(), &st) == 0;
-}
-
-Layer in_directory(const std::string& directory) { return {directory, directory + "/index", directory + "/blob"}; }
-
-absl::StatusOr<std::vector<Layer>> find_layers(const std::vector<std::string>& paths) {
-  if (paths.size() == 2) return std::vector<Layer>{{paths[0], paths[0], paths[1]}};
-  if (exists(paths[0] + "/index")) return std::vector<Layer>{in_directory(paths[0])};
-  std::error_code error;
-  std::vector<Layer> layers;
-  for (const auto& entry : std::filesystem::directory_iterator(paths[0], error)) {
-    if (exists(entry.path().string() + "/index")) layers.push_back(in_directory(entry.path().string()));
-  }
-  if (error) return errno_status(error.value(), paths[0]);
-  if (layers.empty()) return absl::NotFoundError(str_cat(paths[0], " holds no index, nor directories with one"));
-  std::sort(layers.begin(), layers.end(), [](const Layer& a, const Layer& b) { return a.name < b.name; });
-  return layers;
-}
-
 /// The layer's diffID, proved.
-absl::StatusOr<Digest> verify(const Layer& layer) {
-  SAMARA_ASSIGN_OR_RETURN(const auto index, cache_index::IndexReader::open(layer.index));
-  SAMARA_RETURN_IF_ERROR(index->check_content());
-  SAMARA_ASSIGN_OR_RETURN(const Fd blob, open_file(layer.blob, O_RDONLY));
-  SAMARA_ASSIGN_OR_RETURN(const std::uint64_t size, file_size(blob.get()));
-  if (size != index->info().blob_size) {
-    return absl::DataLossError(str_cat(layer.blob, " has ", size, " bytes, its index says ", index->info().blob_size));
+absl::StatusOr<Digest> verify(const ConvertedFiles& files) {
+  SAMARA_ASSIGN_OR_RETURN(const OpenLayer layer, open_converted(files));
+  const cache_index::LayerInfo& info = layer.index->info();
+  SAMARA_RETURN_IF_ERROR(verify_layer(*layer.index, layer.chunks()));
+  SAMARA_ASSIGN_OR_RETURN(const Digest found, hash_file(files.blob));
+  if (found != info.blob) {
+    return absl::DataLossError(str_cat(files.blob, " is ", found.to_string(), ", its index says ", info.blob.to_string()));
   }
-  const cache_index::ChunkSource frames = cache_index::blob_file_source(blob.get());
-  SAMARA_RETURN_IF_ERROR(verify_layer(*index, [&](const cache_index::Chunk& chunk) -> absl::StatusOr<std::string> {
-    absl::StatusOr<std::string> bytes = frames(chunk);
-    if (bytes.ok()) return bytes;
-    return annotate(bytes.status(), str_cat("blob bytes ", chunk.blob_offset, " to ", chunk.blob_range().end));
-  }));
-  SAMARA_ASSIGN_OR_RETURN(const Digest found, hash_file(layer.blob));
-  if (found != index->info().blob) {
-    return absl::DataLossError(str_cat(layer.blob, " is ", found.to_string(), ", its index says ", index->info().blob.to_string()));
-  }
-  return index->info().diff_id;
+  return info.diff_id;
 }
 
 absl::Status run(const std::vector<std::string>& paths, const std::string& expected) {
-  SAMARA_ASSIGN_OR_RETURN(const std::vector<Layer> layers, find_layers(paths));
+  SAMARA_ASSIGN_OR_RETURN(const std::vector<ConvertedFiles> layers, find_converted(paths));
   std::size_t damaged = 0;
-  for (const Layer& layer : layers) {
+  for (const ConvertedFiles& layer : layers) {
     absl::StatusOr<Digest> diff_id = verify(layer);
     if (diff_id.ok() && !expected.empty() && diff_id->to_string() != expected) {
       diff_id = absl::DataLossError(str_cat("the tar is ", diff_id->to_string(), ", expected ", expected));
