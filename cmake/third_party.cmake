@@ -17,4 +17,5 @@ pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)  # a prefix of "zstd
 add_library(PkgConfig::zstd ALIAS PkgConfig::libzstd)
 pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(libre2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(libtorrent REQUIRED IMPORTED_TARGET libtorrent-rasterbar)
 pkg_check_modules(fuse3 REQUIRED IMPORTED_TARGET fuse3)

@@ -45,20 +45,20 @@ absl::Status empty_directory(const std::string& path) {
   return make_directories(path);
 }
 
-absl::Status hash_file(const Digest& digest, const ObjectFile& file) {
+}  // namespace
+
+absl::Status check_file(const Digest& digest, int fd, std::uint64_t size) {
   Hasher hasher(digest.algorithm());
   std::vector<std::uint8_t> buffer(1u << 20);
-  for (std::uint64_t at = 0; at < file.size;) {
-    const std::span<std::uint8_t> part(buffer.data(), std::min<std::uint64_t>(buffer.size(), file.size - at));
-    SAMARA_RETURN_IF_ERROR(pread_all(file.fd.get(), part, at));
+  for (std::uint64_t at = 0; at < size;) {
+    const std::span<std::uint8_t> part(buffer.data(), std::min<std::uint64_t>(buffer.size(), size - at));
+    SAMARA_RETURN_IF_ERROR(pread_all(fd, part, at));
     hasher.update(part);
     at += part.size();
   }
   if (hasher.finish() != digest) return absl::DataLossError(str_cat(digest.to_string(), " was altered on disk"));
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Cache>> Cache::open(const Options& options, std::vector<std::string> extra_tables) {
   std::vector<std::string> tables = {kMetaTable, kObjectsTable, kChunksTable, kLayersTable};
@@ -127,7 +127,7 @@ absl::Status DiskCache::verify_once(const Digest& digest, const ObjectFile& file
     const std::lock_guard lock(mutex_);
     if (verified_.contains(digest)) return absl::OkStatus();
   }
-  SAMARA_RETURN_IF_ERROR(hash_file(digest, file));
+  SAMARA_RETURN_IF_ERROR(check_file(digest, file.fd.get(), file.size));
   const std::lock_guard lock(mutex_);
   verified_.insert(digest);
   return absl::OkStatus();

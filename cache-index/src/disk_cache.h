@@ -13,6 +13,9 @@
 
 namespace samara::cache_index {
 
+/// DataLoss unless the first `size` bytes of the file hash to `digest`.
+absl::Status check_file(const Digest& digest, int fd, std::uint64_t size);
+
 /// The Cache: rows in a Store, bytes in files under one root.
 ///
 /// Order of every change: bytes, then rename (of what is published whole), then the row; backwards for removal.
@@ -42,6 +45,12 @@ class DiskCache final : public Cache {
   absl::StatusOr<std::string> read_chunk(const Chunk& chunk) override;
   absl::StatusOr<Presence> presence(const IndexReader& index) const override;
   absl::StatusOr<Usage> usage() const override;
+
+  // disk_cache_partial.cc
+  absl::StatusOr<Fd> open_partial(const Digest& blob) override;
+  absl::Status adopt_frame(const Digest& blob, const Chunk& chunk) override;
+  absl::Status fill_in(const Digest& blob, const Chunk& chunk) override;
+  absl::Status complete_partial(const Digest& blob, std::uint64_t size) override;
 
   /// For ObjectFileWriter: puts a file with the right digest in its place and writes its row.
   absl::Status publish_object(const Digest& digest, const std::string& incoming, std::uint64_t size);

@@ -38,6 +38,16 @@ class FullCache final : public cache_index::Cache {
   absl::StatusOr<Presence> presence(const cache_index::IndexReader& index) const override {
     return cache_.presence(index);
   }
+  absl::StatusOr<Fd> open_partial(const Digest& blob) override { return cache_.open_partial(blob); }
+  absl::Status adopt_frame(const Digest& blob, const cache_index::Chunk& chunk) override {
+    return cache_.adopt_frame(blob, chunk);
+  }
+  absl::Status fill_in(const Digest& blob, const cache_index::Chunk& chunk) override {
+    return cache_.fill_in(blob, chunk);
+  }
+  absl::Status complete_partial(const Digest& blob, std::uint64_t size) override {
+    return cache_.complete_partial(blob, size);
+  }
   absl::StatusOr<Usage> usage() const override { return cache_.usage(); }
 
  private:

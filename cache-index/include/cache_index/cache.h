@@ -104,6 +104,19 @@ class Cache {
   };
   virtual absl::StatusOr<Presence> presence(const IndexReader& index) const = 0;
 
+  // Blobs whose bytes arrive in any order, put into the blob's file by whoever fetches them (the swarm).
+  /// The blob's file, to read and write; made, with its row, when there is none. What is written there counts for
+  /// nothing until adopt_frame() or complete_partial(). AlreadyExists when all of the blob is here.
+  virtual absl::StatusOr<Fd> open_partial(const Digest& blob) = 0;
+  /// Takes a frame that lies in its place in the blob's file: verifies it and writes the chunk's row, copying nothing.
+  /// OK at once for a chunk that is here already. DataLoss, NotFound or OutOfRange when it doesn't lie there.
+  virtual absl::Status adopt_frame(const Digest& blob, const Chunk& chunk) = 0;
+  /// Copies a chunk's frame from the blob that has it to its place in this blob's file; nothing to do when it lies
+  /// there. Not verified: the caller checks the piece. NotFound; FailedPrecondition (here as a frame of another size).
+  virtual absl::Status fill_in(const Digest& blob, const Chunk& chunk) = 0;
+  /// Publishes the blob once all its bytes are in its file; DataLoss when they hash to something else.
+  virtual absl::Status complete_partial(const Digest& blob, std::uint64_t size) = 0;
+
   struct Usage {
     std::uint64_t objects = 0;
     std::uint64_t disk_bytes = 0;  ///< blocks really used

@@ -1,0 +1,62 @@
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "cache_index/frame.h"
+#include "cache_index/hasher.h"
+#include "disk_cache.h"
+
+/// Blobs whose bytes arrive in any order, written by somebody else than the cache: the swarm.
+namespace samara::cache_index {
+
+absl::StatusOr<Fd> DiskCache::open_partial(const Digest& blob) {
+  const absl::StatusOr<ObjectRow> known = object_row(blob);
+  if (known.ok() && known->complete) return absl::AlreadyExistsError(str_cat("the cache has all of ", blob.to_string()));
+  if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
+  SAMARA_RETURN_IF_ERROR(open_blob(blob).status());  // makes the file and its directory
+  if (!known.ok()) {
+    SAMARA_RETURN_IF_ERROR(
+        store_->write({{kObjectsTable, blob.key(), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})}}));
+  }
+  return open_file(object_path(blob), O_RDWR);
+}
+
+absl::Status DiskCache::adopt_frame(const Digest& blob, const Chunk& chunk) {
+  if (chunk.blob_size > kMaxFrameBytes) return absl::InvalidArgumentError(str_cat("frame of ", chunk.blob_size, " bytes"));
+  if (has_chunk(chunk.digest)) return absl::OkStatus();
+  const ChunkRow row{.blob = blob,
+                     .offset = chunk.blob_offset,
+                     .frame_size = chunk.blob_size,
+                     .stream_size = chunk.stream_size};
+  SAMARA_ASSIGN_OR_RETURN(const std::string frame, read_frame(row));
+  SAMARA_RETURN_IF_ERROR(open_frame(chunk, as_bytes(frame)).status());
+  return store_->write({{kChunksTable, chunk.digest.key(), encode(row)}});
+}
+
+absl::Status DiskCache::fill_in(const Digest& blob, const Chunk& chunk) {
+  SAMARA_ASSIGN_OR_RETURN(const ChunkRow row, chunk_row(chunk.digest));
+  if (row.blob == blob && row.offset == chunk.blob_offset) return absl::OkStatus();
+  if (row.frame_size != chunk.blob_size) {
+    return absl::FailedPreconditionError(str_cat("chunk ", chunk.digest.brief(), " is here as another frame"));
+  }
+  const absl::StatusOr<ObjectRow> known = object_row(blob);
+  if (known.ok() && known->complete) return absl::OkStatus();
+  SAMARA_ASSIGN_OR_RETURN(const std::string frame, read_frame(row));
+  SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, open_blob(blob));
+  return annotate(pwrite_all(file->get(), as_bytes(frame), chunk.blob_offset), str_cat("fill in ", object_path(blob)));
+}
+
+absl::Status DiskCache::complete_partial(const Digest& blob, std::uint64_t size) {
+  SAMARA_ASSIGN_OR_RETURN(ObjectRow row, object_row(blob));
+  if (row.complete) return absl::OkStatus();
+  SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, open_blob(blob));
+  SAMARA_ASSIGN_OR_RETURN(const std::uint64_t there, file_size(file->get()));
+  if (there != size) return absl::DataLossError(str_cat(blob.to_string(), " has ", there, " of ", size, " bytes"));
+  SAMARA_RETURN_IF_ERROR(check_file(blob, file->get(), size));
+  row.complete = true;
+  row.size = size;
+  return store_->write({{kObjectsTable, blob.key(), encode(row)}});
+}
+
+}  // namespace samara::cache_index
