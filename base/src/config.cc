@@ -85,6 +85,8 @@ absl::StatusOr<Config> Config::load(const std::string& path) {
 
 const std::string& Config::key() const { return node_->key; }
 
+bool Config::has(std::string_view key) const { return node_->values.contains(key); }
+
 std::string Config::text(std::string_view key, std::string_view fallback) {
   const toml::node* value = node_->ask(key);
   if (value == nullptr) return std::string(fallback);
@@ -144,6 +146,25 @@ std::chrono::milliseconds Config::duration(std::string_view key, std::chrono::mi
   if (milliseconds && *milliseconds <= kLongest) return std::chrono::milliseconds(*milliseconds);
   node_->note(key, "a number of seconds, or one such as \"250ms\", \"10s\", \"5m\", \"24h\"");
   return fallback;
+}
+
+std::vector<Config*> Config::table_list(std::string_view key) {
+  const toml::node* value = node_->ask(key);
+  const toml::array* array = value == nullptr ? nullptr : value->as_array();
+  if (value != nullptr && (array == nullptr || !(array->empty() || array->is_homogeneous(toml::node_type::table)))) {
+    node_->note(key, "a list of tables");
+    return {};
+  }
+  std::vector<Config*> result;
+  for (std::size_t i = 0; array != nullptr && i < array->size(); ++i) {
+    const std::string name = str_cat(key, "[", i, "]");
+    auto child = std::make_unique<Node>();
+    child->key = name;
+    child->path = str_cat(node_->path, name, ".");
+    child->values = *array->get(i)->as_table();
+    result.push_back(&node_->children.try_emplace(name, Config(std::move(child))).first->second);
+  }
+  return result;
 }
 
 Config& Config::table(std::string_view key) {

@@ -83,5 +83,28 @@ TEST(Config, TellsWhereTheSyntaxBreaks) {
   EXPECT_THAT(std::string(Config::parse("a = = 1", "x.toml").status().message()), HasSubstr("x.toml:1:5"));
 }
 
+TEST(Config, TellsWhatIsThereWhateverItsKind) {
+  auto config = *Config::parse("a = 1\n[b]\n", "f");
+
+  EXPECT_TRUE(config.has("a"));
+  EXPECT_TRUE(config.has("b"));
+  EXPECT_FALSE(config.has("c"));
+}
+
+TEST(Config, GivesListsOfTables) {
+  auto config = *Config::parse("[[x]]\na = \"1\"\n[[x]]\na = \"2\"\n", "f");
+  auto wrong = *Config::parse("x = [1]\ny = 2\n", "f");
+
+  const auto list = config.table_list("x");
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0]->text("a"), "1");
+  EXPECT_EQ(list[1]->text("a"), "2");
+  EXPECT_EQ(config.table_list("x")[1], list[1]);
+  EXPECT_TRUE(config.table_list("y").empty());
+  EXPECT_TRUE(config.finish().ok());
+  EXPECT_TRUE(wrong.table_list("x").empty() && wrong.table_list("y").empty());
+  EXPECT_FALSE(wrong.finish().ok());
+}
+
 }  // namespace
 }  // namespace samara

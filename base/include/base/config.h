@@ -34,6 +34,9 @@ class Config {
   /// This table's own key in its parent: "docker.io" of [upstream."docker.io"]; empty for the whole file.
   const std::string& key() const;
 
+  /// Is there a value, whatever its kind?
+  bool has(std::string_view key) const;
+
   std::string text(std::string_view key, std::string_view fallback = "");
   std::vector<std::string> texts(std::string_view key, std::vector<std::string> fallback = {});
   bool flag(std::string_view key, bool fallback);
@@ -44,6 +47,8 @@ class Config {
   Config& table(std::string_view key);
   /// Every sub-table of the sub-table `key`, by name.
   std::vector<Config*> tables(std::string_view key);
+  /// Every table of the array of tables `key` ([[key]]); empty when absent.
+  std::vector<Config*> table_list(std::string_view key);
 
   /// InvalidArgument naming every wrong or unknown key of this table and of those below it.
   absl::Status finish() const;

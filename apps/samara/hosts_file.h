@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace samara::cli {
+
+/// What containerd is to know of the site.
+struct SiteAccess {
+  std::string url = "http://127.0.0.1:7700";  ///< http(s)://host[:port]
+  std::string ca_file{};                      ///< PEM, when the site has a private CA
+  std::string cert_file{}, key_file{};        ///< of the client, when the site wants one
+  std::string token{};                        ///< sent as a bearer token
+  bool only = false;                          ///< never ask the registry itself
+  int containerd_major = 1;                   ///< 2 knows dial_timeout
+};
+
+/// The hosts.toml for one registry ("_default": for every registry without an entry of its own). It begins with a line
+/// that tells whose file it is.
+/// Errors: InvalidArgument (registry, URL, half a client certificate).
+/// Source: containerd's docs/hosts.md.
+absl::StatusOr<std::string> hosts_file(std::string_view registry, const SiteAccess& site);
+
+/// Was this text written by hosts_file()?
+bool is_our_hosts_file(std::string_view text);
+
+/// What changes between two texts, a line each: "-old" and "+new".
+std::vector<std::string> changed_lines(std::string_view before, std::string_view after);
+
+}  // namespace samara::cli
