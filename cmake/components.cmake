@@ -4,18 +4,21 @@ include(GoogleTest)
 add_custom_target(unit_tests)
 
 # samara_tests(NAME SOURCES... LIBS...): one GoogleTest program; every TEST in it is a ctest test.
-# A program that needs root or real daemons gets LABELS so that a sanitizer run can leave it out.
+# A program that needs root or real daemons gets LABELS so that a sanitizer run can leave it out. TIMEOUT: seconds, 120.
 function(samara_tests name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest_main)
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
   if(arg_LABELS STREQUAL "unit")
     add_dependencies(unit_tests ${name})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 120)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
 # samara_fuzzer(NAME SOURCES... LIBS... CORPUS dir): a libFuzzer target, built with -DSAMARA_FUZZ=ON (clang).

@@ -7,7 +7,16 @@
 
 namespace samara::convert {
 
-enum class EntryType { kFile, kHardLink, kSymlink, kCharDevice, kBlockDevice, kDirectory, kFifo };
+enum class EntryType {
+  kFile,
+  kHardLink,
+  kSymlink,
+  kCharDevice,
+  kBlockDevice,
+  kDirectory,
+  kFifo,
+  kGlobalHeader,  ///< a pax global header: makes nothing, but clears its place as any entry does
+};
 
 /// One entry of a tar with all its headers put together; nothing about it is trusted yet but the bounds below.
 struct TarEntry {

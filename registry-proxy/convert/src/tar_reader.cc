@@ -173,6 +173,7 @@ absl::Status TarReader::begin_meta(const TarHeader& header) {
     return bad(str_cat("extended header of ", header.size, " bytes"));
   }
   meta_type_ = header.type;
+  meta_name_ = header.name;
   meta_.clear();
   left_ = static_cast<std::uint64_t>(header.size);
   padding_ = padding_after(left_);
@@ -198,10 +199,20 @@ absl::Status TarReader::meta_complete() {
   } else {
     absl::StatusOr<PaxRecords> records = parse_pax(meta_);
     if (!records.ok()) return at_entry(records.status());
-    if (meta_type_ == 'x') pending_.pax = *std::move(records);
-    if (meta_type_ == 'g') pending_ = {};  // as Go's reader, for which it ends what came before
+    if (meta_type_ == 'g') return global_header(*records);
+    pending_.pax = *std::move(records);
   }
   return absl::OkStatus();
+}
+
+// For Go's reader it is an entry: it ends what came before, and containerd makes room for it under its name.
+absl::Status TarReader::global_header(const PaxRecords& records) {
+  pending_ = {};
+  const std::string path = find(records, "path");
+  entry_ = TarEntry{.type = EntryType::kGlobalHeader, .name = path.empty() ? meta_name_ : path};
+  entry_.tar_offset = header_offset_;
+  if (entry_.name.size() > kMaxPathBytes) return bad("name too long");
+  return sink_.entry(entry_).status();
 }
 
 absl::Status TarReader::begin_entry(const TarHeader& header) {

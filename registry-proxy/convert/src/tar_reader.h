@@ -32,8 +32,8 @@ class TarSink {
 /// Reads a tar that is pushed into it in pieces of any size: v7, ustar, star, GNU (long names, base-256 numbers, old
 /// sparse files) and pax (extended headers, sparse formats 0.0, 0.1 and 1.0).
 ///
-/// It reads as Go's archive/tar does, since containerd reads through that: pax global headers are checked and not
-/// applied; links, directories and devices have no data whatever their size field says; the archive ends at two zero
+/// It reads as Go's archive/tar does, since containerd reads through that: pax global headers are entries that set
+/// nothing for others; links, directories and devices have no data whatever their size field says; the archive ends at two zero
 /// blocks (what follows them is framing), or after one, or without any, or before the padding of the last file.
 /// Bounds: a pax header or sparse map of 1 MiB, names of kMaxPathBytes.
 /// Errors: DataLoss (not a tar, or cut short, naming entry and offset), Unimplemented (an entry type that isn't
@@ -76,6 +76,7 @@ class TarReader {
   absl::Status header_complete();
   absl::Status begin_meta(const TarHeader& header);
   absl::Status meta_complete();
+  absl::Status global_header(const PaxRecords& records);
   absl::Status begin_entry(const TarHeader& header);
   absl::Status apply_pax(const TarHeader& header);
   absl::Status begin_old_sparse(const TarHeader& header);
@@ -98,6 +99,7 @@ class TarReader {
   std::uint64_t header_offset_ = 0;
 
   char meta_type_ = 0;
+  std::string meta_name_;  // in its header
   std::string meta_;
   Pending pending_;
 

@@ -71,6 +71,7 @@ std::uint32_t mode_of(const TarEntry& entry) {
       return S_IFIFO | entry.mode;
     case EntryType::kFile:
     case EntryType::kHardLink:
+    case EntryType::kGlobalHeader:
       break;
   }
   return S_IFREG | entry.mode;
@@ -111,7 +112,7 @@ absl::StatusOr<std::optional<std::uint32_t>> TreeBuilder::apply(const TarEntry& 
   Path path;
   append_clean(path, entry.name);
   if (path.empty()) {  // the root keeps its owner and mode, as with containerd
-    set_mtime(entry, tree_.nodes[0]);
+    if (entry.type != EntryType::kGlobalHeader) set_mtime(entry, tree_.nodes[0]);
     return std::nullopt;
   }
   SAMARA_RETURN_IF_ERROR(check_path(path));
@@ -123,6 +124,10 @@ absl::StatusOr<std::optional<std::uint32_t>> TreeBuilder::apply(const TarEntry& 
   place.name = std::move(path.back());
   path.pop_back();
   SAMARA_ASSIGN_OR_RETURN(place.directory, make_directories(std::move(path)));
+  if (entry.type == EntryType::kGlobalHeader) {
+    tree_.nodes[place.directory].children.erase(place.name);
+    return std::nullopt;
+  }
   SAMARA_ASSIGN_OR_RETURN(const bool was_whiteout, whiteout(entry, place));
   if (was_whiteout) return std::nullopt;
   return put(entry, place);

@@ -132,13 +132,17 @@ TEST(TarReader, LetsPaxOverrideTheHeader) {
   EXPECT_TRUE(sink.entries[1].xattrs.empty());
 }
 
-TEST(TarReader, DoesNotApplyGlobalHeaders) {
+TEST(TarReader, TakesGlobalHeadersForEntriesThatSetNothing) {
   RecordingSink sink;
-  const std::string tar = TarBuilder().pax({{"uid", "7"}, {"comment", "c0ffee"}}, 'g').file("f", "").end();
+  const std::string tar = TarBuilder().pax({{"uid", "7"}, {"path", "d/g"}}, 'g').file("f", "").end();
 
   ASSERT_TRUE(read_tar(tar, sink).ok());
 
-  EXPECT_EQ(sink.entries.at(0).uid, 0);
+  ASSERT_EQ(sink.entries.size(), 2u);
+  EXPECT_EQ(sink.entries[0].type, EntryType::kGlobalHeader);
+  EXPECT_EQ(sink.entries[0].name, "d/g");
+  EXPECT_EQ(sink.entries[1].name, "f");
+  EXPECT_EQ(sink.entries[1].uid, 0);
 }
 
 TEST(TarReader, ReadsGnuLongNamesAndLinkTargets) {

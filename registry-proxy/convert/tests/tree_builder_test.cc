@@ -163,6 +163,17 @@ TEST(TreeBuilder, RefusesWhiteoutsOfNoName) {
   }
 }
 
+// containerd clears a name before it looks at what shall be there, and for a global header finds nothing.
+TEST(TreeBuilder, ClearsTheNameOfAGlobalHeader) {
+  const LayerTree tree = tree_of({file("f"), file("d/in"), of_type(EntryType::kGlobalHeader, "f"),
+                                  of_type(EntryType::kGlobalHeader, "d"), of_type(EntryType::kGlobalHeader, "made/x"),
+                                  of_type(EntryType::kGlobalHeader, "./")});
+
+  EXPECT_THAT(tree.nodes[0].children, ElementsAre(Pair("made", ::testing::_)));
+  EXPECT_TRUE(at(tree, {"made"}).implied);
+  EXPECT_TRUE(at(tree, {"made"}).children.empty());
+}
+
 TEST(TreeBuilder, LinksOneNodeUnderSeveralNames) {
   const LayerTree tree = tree_of({file("a", 7), hard_link("d/b", "a"), hard_link("c", "/d/./b")});
 
