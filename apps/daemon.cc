@@ -70,7 +70,7 @@ int daemon_main(int argc, char** argv, const DaemonDescription& description,
   return 0;
 }
 
-bool answer_health(const http::Request& request, http::ResponseWriter& response, const Metrics& metrics,
+bool answer_health(const http::Request& request, http::ResponseWriter& response,
                    const std::function<absl::Status()>& ready) {
   const std::string& path = request.target.path;
   // A client that left before the answer is no error of ours: the statuses of respond() are dropped.
@@ -79,11 +79,15 @@ bool answer_health(const http::Request& request, http::ResponseWriter& response,
   } else if (path == "/readyz") {
     const absl::Status status = ready();
     (void)response.respond(status.ok() ? 200 : 503, status.ok() ? "ready\n" : str_cat(to_std(status.message()), "\n"), "text/plain");
-  } else if (path == "/metrics") {
-    (void)response.respond(200, metrics.expose(), "text/plain; version=0.0.4");
   } else {
     return false;
   }
+  return true;
+}
+
+bool answer_metrics(const http::Request& request, http::ResponseWriter& response, const Metrics& metrics) {
+  if (request.target.path != "/metrics") return false;
+  (void)response.respond(200, metrics.expose(), "text/plain; version=0.0.4");
   return true;
 }
 

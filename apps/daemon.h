@@ -39,9 +39,11 @@ int daemon_main(int argc, char** argv, const DaemonDescription& description,
                 const std::function<absl::Status(Config&)>& configure,
                 const std::function<absl::Status(StopSignal& stop)>& run);
 
-/// Answers /healthz (200 while the process lives), /readyz (200, or 503 with the reason) and /metrics; false when the
-/// request is for something else.
-bool answer_health(const http::Request& request, http::ResponseWriter& response, const Metrics& metrics,
+/// Answers /healthz (200 while the process lives) and /readyz (200, or 503 with the reason); false when the request is
+/// for something else.
+bool answer_health(const http::Request& request, http::ResponseWriter& response,
                    const std::function<absl::Status()>& ready);
+/// The same for /metrics.
+bool answer_metrics(const http::Request& request, http::ResponseWriter& response, const Metrics& metrics);
 
 }  // namespace samara

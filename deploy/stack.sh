@@ -45,12 +45,13 @@ YAML
 # ---- samara-site and samara-node -------------------------------------------------------------------------------
 
 # start_site DIRECTORY [HOST] [NETNS]: over the cache in DIRECTORY, with $local_registry coming from the registry of
-# start_registry. Started again, it has the same address. Sets $site_address (HOST:PORT) and $site_pid.
+# start_registry. Started again, it has the same address. A site.toml that is there already is used as it is; what it
+# says first of all is listen. Sets $site_address (HOST:PORT), $site_url (what a node asks) and $site_pid.
 start_site() {
   local directory=$1 host=${2:-127.0.0.1} netns=${3:-} prefix=()
   mkdir -p "$directory"
   [[ -f $directory/address ]] || echo "$host:$(free_port)" >"$directory/address"
-  site_address=$(<"$directory/address")
+  site_address=$(<"$directory/address") site_url=http://$site_address
   [[ -f $directory/site.toml ]] || site_configuration "$directory" "$site_address" >"$directory/site.toml"
   mapfile -t prefix < <(namespace_words "$netns")
   start_process samara-site "$directory/log" "${prefix[@]}" "$build_directory/apps/samara-site" \
@@ -63,6 +64,7 @@ start_site() {
 site_configuration() {
   cat <<TOML
 listen = "$2"
+$([[ $2 == 127.* ]] || echo 'access = "open"')
 cache = "$1/cache"
 [upstream."$local_registry"]
 urls = ["http://$registry_address"]
@@ -98,7 +100,7 @@ node_configuration() {
 root = "$1/node"
 snapshotter_socket = "$1/snapshotter.sock"
 node_socket = "$1/node.sock"
-sites = ["http://$site_address"]
+sites = ["$site_url"]
 listen = "$(node_address "$1")"
 $extra_node_configuration
 TOML

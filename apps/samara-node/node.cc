@@ -37,7 +37,9 @@ absl::Status Node::open_layers() {
   SAMARA_ASSIGN_OR_RETURN(cache_, cache_index::Cache::open({.root = options_.root}, snapshotter::Metadata::tables()));
   std::vector<peer::RangeSource*> sources;
   if (!options_.sites.empty()) {
-    site_client_ = std::make_unique<peer::SiteClient>(client_, options_.sites);
+    absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options_.site);
+    if (!access.ok()) return access.status();
+    site_client_ = std::make_unique<peer::SiteClient>(client_, options_.sites, *std::move(access));
     site_ = snapshotter::make_layer_site(*site_client_, *cache_);
     sources.push_back(site_client_.get());
   }
@@ -86,7 +88,7 @@ Node::~Node() {
 
 void Node::answer(const http::Request& request, http::ResponseWriter& out) {
   // Whoever can connect finds everything started: this server comes last and goes first.
-  if (answer_health(request, out, metrics_, [] { return absl::OkStatus(); })) return;
+  if (answer_health(request, out, [] { return absl::OkStatus(); }) || answer_metrics(request, out, metrics_)) return;
   // A client that left before the answer is no error of ours.
   (void)out.respond(404, "samara-node serves /healthz, /readyz and /metrics\n", "text/plain");
 }
@@ -105,8 +107,7 @@ snapshotter::NodeStatus Node::status() {
 }
 
 snapshotter::NodeStatus::Site Node::probe(const std::string& url) {
-  http::ClientRequest request;
-  request.url = url + "/healthz";
+  http::ClientRequest request = site_client_->request_for(url + "/healthz");
   request.connect_timeout = kProbePatience;
   request.idle_timeout = kProbePatience;
   const absl::StatusOr<http::Response> response = client_.get(request);

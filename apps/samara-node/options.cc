@@ -23,6 +23,9 @@ absl::Status check(const NodeOptions& options) {
       return absl::InvalidArgumentError(str_cat("sites: \"", site, "\" is not an http:// or https:// URL"));
     }
   }
+  if (options.site.certificate.empty() != options.site.key.empty()) {
+    return absl::InvalidArgumentError("site_certificate and site_key are needed both or neither");
+  }
   if (options.fetcher.workers < 2 || options.fetcher.workers > 256) {
     return absl::InvalidArgumentError("fetch_workers must be from 2 to 256");
   }
@@ -39,6 +42,10 @@ absl::Status read_options(Config& config, NodeOptions& options) {
   options.snapshotter_socket = config.text("snapshotter_socket", options.snapshotter_socket);
   options.node_socket = config.text("node_socket", options.node_socket);
   options.sites = config.texts("sites", options.sites);
+  options.site.ca = config.text("site_ca");
+  options.site.certificate = config.text("site_certificate");
+  options.site.key = config.text("site_key");
+  options.site.token_file = config.text("site_token_file");
   options.server.listen = config.text("listen", "127.0.0.1:7701");
   options.fetcher.memory_bytes = config.size("memory", options.fetcher.memory_bytes);
   options.fetcher.workers =

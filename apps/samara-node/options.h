@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/http/server.h"
 #include "peer/chunk_fetcher.h"
+#include "peer/site_access.h"
 #include "snapshotter/background_fetch.h"
 #include "snapshotter/layer_finder.h"
 
@@ -18,6 +19,7 @@ struct NodeOptions {
   std::string snapshotter_socket = "/run/samara/snapshotter.sock";
   std::string node_socket = "/run/samara/node.sock";
   std::vector<std::string> sites = {"http://127.0.0.1:7700"};  ///< may be empty
+  peer::SiteAccess::Options site;
   http::Server::Options server;
   peer::ChunkFetcher::Options fetcher;
   bool background_fetch = true;

@@ -86,7 +86,7 @@ absl::Status check_names(const std::vector<UpstreamConfig>& upstreams) {
 }  // namespace
 
 absl::Status read_options(Config& config, SiteOptions& options) {
-  options.server.listen = config.text("listen", "127.0.0.1:7700");
+  SAMARA_ASSIGN_OR_RETURN(options.listeners, read_listeners(config));
   options.cache = config.text("cache", options.cache);
   options.mirror.default_registry = config.text("default_registry", options.mirror.default_registry);
   options.manifests.tag_ttl = config.duration("tag_ttl", options.manifests.tag_ttl);

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/config.h"
-#include "base/http/server.h"
+#include "listener.h"
 #include "registry_proxy/blobs.h"
 #include "registry_proxy/conversions.h"
 #include "registry_proxy/manifests.h"
@@ -15,7 +16,7 @@ namespace samara {
 
 /// The options of samara-site; deploy/site.toml lists them with their meanings.
 struct SiteOptions {
-  http::Server::Options server;
+  std::vector<ListenerOptions> listeners;
   std::string cache = "/var/lib/samara/site";
   registry_proxy::Upstreams::Options upstreams;
   registry_proxy::Blobs::Options blobs;

@@ -14,15 +14,27 @@ absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
   SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<cache_index::Cache> cache,
                           cache_index::Cache::open({.root = options.cache}, registry_proxy::Manifests::tables()));
   std::unique_ptr<Site> site(new Site(std::move(options), std::move(cache)));
-  SAMARA_ASSIGN_OR_RETURN(site->server_, http::Server::create(site->options_.server,
-                                                              [site = site.get()](const auto& request, auto& out) {
-                                                                site->answer(request, out);
-                                                              }));
-  log::info("samara-site serves", {{"listen", site->options_.server.listen},
-                                   {"port", site->server_->port()},
-                                   {"cache", site->options_.cache},
+  for (const ListenerOptions& listener : site->options_.listeners) SAMARA_RETURN_IF_ERROR(site->listen(listener));
+  log::info("samara-site serves", {{"cache", site->options_.cache},
                                    {"upstreams", site->options_.upstreams.configured.size()}});
   return site;
+}
+
+absl::Status Site::listen(const ListenerOptions& options) {
+  const bool tls = options.server.tls.has_value(), tokens = !options.access.tokens_file.empty();
+  if (tokens && !tls && !http::is_loopback(options.server.listen))
+    log::warning("tokens go over the network in the clear: no certificate is configured", {{"listen", options.server.listen}});
+  Listener listener;
+  SAMARA_ASSIGN_OR_RETURN(listener.access, registry_proxy::Access::create(options.access));
+  const auto handle = [this, &access = *listener.access](const auto& request, auto& out) { answer(access, request, out); };
+  SAMARA_ASSIGN_OR_RETURN(listener.server, http::Server::create(options.server, handle));
+  log::info("samara-site listens", {{"listen", options.server.listen},
+                                    {"port", listener.server->port()},
+                                    {"tls", tls},
+                                    {"certificates", options.access.certificates},
+                                    {"tokens", tokens}});
+  listeners_.push_back(std::move(listener));
+  return absl::OkStatus();
 }
 
 Site::Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache)
@@ -39,23 +51,31 @@ Site::~Site() {
   upstreams_.stop();
   conversions_.stop();  // whoever waits for a layer or for bytes is answered, so that the server's threads end
   blobs_.stop();
-  if (server_ != nullptr) server_->stop();
+  for (const Listener& listener : listeners_) listener.server->stop();
 }
 
-void Site::answer(const http::Request& request, http::ResponseWriter& out) {
+Source Site::answer_admitted(const http::Request& request, http::ResponseWriter& out) {
+  const std::string& path = request.target.path;
+  if (path == "/v2" || path.starts_with("/v2/")) return mirror_.handle(request, out);
+  if (path.starts_with("/samara/")) return site_api_.handle(request, out);
+  // A client that left before the answer is no error of ours.
+  (void)out.respond(404, "samara-site serves /v2/, /samara/, /healthz, /readyz and /metrics\n", "text/plain");
+  return Source::kNone;
+}
+
+void Site::answer(const registry_proxy::Access& access, http::Request request, http::ResponseWriter& out) {
   const std::string& path = request.target.path;
   const auto start = clock_.now();
-  if (answer_health(request, out, metrics_, [] { return absl::OkStatus(); })) return;
+  if (answer_health(request, out, [] { return absl::OkStatus(); })) return;
+  const std::optional<std::string> client = access.admit(request);
+  if (client && answer_metrics(request, out, metrics_)) return;
 
   ObservedResponse observed(out);
   Source source = Source::kNone;
-  if (path == "/v2" || path.starts_with("/v2/")) {
-    source = mirror_.handle(request, observed);
-  } else if (path.starts_with("/samara/")) {
-    source = site_api_.handle(request, observed);
+  if (client) {
+    source = answer_admitted(request, observed);
   } else {
-    // A client that left before the answer is no error of ours.
-    (void)observed.respond(404, "samara-site serves /v2/, /samara/, /healthz, /readyz and /metrics\n", "text/plain");
+    access.refuse(request, observed);
   }
 
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - start);
@@ -67,6 +87,7 @@ void Site::answer(const http::Request& request, http::ResponseWriter& out) {
                         {"bytes", observed.bytes()},
                         {"ms", took.count()},
                         {"source", registry_proxy::to_string(source)},
+                        {"client", client.value_or("")},
                         {"peer", request.peer}});
   metrics_.counter("samara_site_requests_total", "Requests answered", {{"status", std::to_string(observed.status())},
                                                                        {"source", std::string(registry_proxy::to_string(source))}})

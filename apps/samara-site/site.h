@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
@@ -9,22 +10,25 @@
 #include "base/metrics.h"
 #include "cache_index/cache.h"
 #include "options.h"
+#include "registry_proxy/access.h"
 #include "registry_proxy/site_api.h"
 
 namespace samara {
 
-/// A running site: the mirror, the conversions and what nodes ask for, over one cache and one port.
+/// A running site: the mirror, the conversions and what nodes ask for, over one cache, on one address or several.
 /// Threads: made and destroyed on main's; requests come on the server's.
 class Site {
  public:
-  /// Errors: those of Cache::open() and http::Server::create().
+  /// Errors: those of Cache::open(), Access::create() and http::Server::create().
   static absl::StatusOr<std::unique_ptr<Site>> start(SiteOptions options);
   /// Cancels downloads and conversions under way, then waits for the requests.
   ~Site();
 
  private:
   Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache);
-  void answer(const http::Request& request, http::ResponseWriter& out);
+  absl::Status listen(const ListenerOptions& options);
+  void answer(const registry_proxy::Access& access, http::Request request, http::ResponseWriter& out);
+  registry_proxy::Source answer_admitted(const http::Request& request, http::ResponseWriter& out);
 
   const SiteOptions options_;
   Metrics metrics_;
@@ -37,7 +41,12 @@ class Site {
   registry_proxy::Conversions conversions_;
   registry_proxy::Mirror mirror_;
   registry_proxy::SiteApi site_api_;
-  std::unique_ptr<http::Server> server_;
+
+  struct Listener {
+    std::unique_ptr<registry_proxy::Access> access;
+    std::unique_ptr<http::Server> server;
+  };
+  std::vector<Listener> listeners_;
 };
 
 }  // namespace samara

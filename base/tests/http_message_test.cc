@@ -25,6 +25,18 @@ TEST(HttpHeaders, SetReplacesEveryFieldOfThatName) {
   EXPECT_EQ(headers.get("accept"), "c");
 }
 
+TEST(HttpHeaders, RemoveTakesEveryFieldOfThatName) {
+  Headers headers;
+  headers.add("Accept", "a");
+  headers.add("Host", "b");
+  headers.add("accept", "c");
+
+  headers.remove("ACCEPT");
+
+  EXPECT_EQ(headers.find("Accept"), std::nullopt);
+  EXPECT_EQ(headers.get("Host"), "b");
+}
+
 TEST(HttpTarget, SplitsPathAndQueryAndDecodesBoth) {
   const auto target = parse_target("/v2/a%2Fb/c+d?ns=docker.io&x=1%3D2+3&flag&&e=");
 

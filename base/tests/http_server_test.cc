@@ -358,6 +358,14 @@ TEST(HttpServer, StopsWithRequestsUnderWay) {
   EXPECT_FALSE(RawConnection(server->port()).connected());
 }
 
+TEST(HttpServer, KnowsWhichAddressesOnlyThisMachineReaches) {
+  for (const char* mine : {"127.0.0.1:7700", "127.8.9.10:1", "[::1]:7700", "localhost:7700"})
+    EXPECT_TRUE(is_loopback(mine)) << mine;
+  for (const char* everybodys : {"0.0.0.0:7700", "[::]:7700", "10.0.0.1:7700", "127.0.0.1.example.com:7700",
+                                 "localhost.example.com:7700", "[::ffff:10.0.0.1]:7700", "127.1:7700", "127.0.0.1", ""})
+    EXPECT_FALSE(is_loopback(everybodys)) << everybodys;
+}
+
 TEST(HttpServer, NamesTheAddressThatItCannotListenOn) {
   const auto server = serve(say_path);
   Server::Options taken;

@@ -33,18 +33,13 @@ std::string layer_url(const std::string& site, const SiteClient::LayerQuery& que
                  "&repo=", http::percent_encode(query.repository), "&wait=", query.wait.count(), "&size=", query.size);
 }
 
-http::ClientRequest request_for(const std::string& url, const std::stop_token& stop) {
-  http::ClientRequest request;
-  request.url = url;
-  request.connect_timeout = kConnectTimeout;
-  request.idle_timeout = kSilence;
-  request.stop = stop;
-  return request;
-}
+/// Does the site not know us, or no more?
+bool denied(int status) { return status == 401 || status == 403; }
 
 /// What an HTTP status other than success means for whoever asked for an object.
 absl::Status refusal(const std::string& url, int status) {
   const std::string text = str_cat("GET ", url, ": HTTP ", status, " ", http::reason_phrase(status));
+  if (denied(status)) return absl::UnavailableError(str_cat(text, ": the site doesn't let this node in"));
   if (status == 404 || status == 410) return absl::NotFoundError(text);
   if (status == 416) return absl::DataLossError(text);  // its object is shorter than ours
   return absl::UnavailableError(text);
@@ -74,8 +69,18 @@ bool may_get_better(const absl::Status& status) { return absl::IsUnavailable(sta
 
 }  // namespace
 
-SiteClient::SiteClient(http::Client& client, std::vector<std::string> urls)
-    : client_(client), urls_(without_slashes(std::move(urls))) {}
+SiteClient::SiteClient(http::Client& client, std::vector<std::string> urls, SiteAccess access)
+    : client_(client), urls_(without_slashes(std::move(urls))), access_(std::move(access)) {}
+
+http::ClientRequest SiteClient::request_for(const std::string& url, const std::stop_token& stop) const {
+  http::ClientRequest request;
+  request.url = url;
+  request.connect_timeout = kConnectTimeout;
+  request.idle_timeout = kSilence;
+  request.stop = stop;
+  access_.apply(request);
+  return request;
+}
 
 absl::Status SiteClient::try_urls(const std::function<Outcome(const std::string& url)>& attempt) {
   absl::Status error = absl::UnavailableError("no site is configured");
@@ -99,7 +104,7 @@ absl::StatusOr<LayerStatus> SiteClient::layer_status(const LayerQuery& query, st
     request.idle_timeout += query.wait;
     const absl::StatusOr<http::Response> response = client_.get(request, kMaxStatusBytes);
     if (!response.ok()) return {response.status()};
-    if (response->head.status >= 500) return {refusal(url, response->head.status)};
+    if (response->head.status >= 500 || denied(response->head.status)) return {refusal(url, response->head.status)};
     if (response->head.status != 200) {
       return {absl::InvalidArgumentError(str_cat("GET ", url, ": HTTP ", response->head.status))};
     }

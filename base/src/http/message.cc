@@ -55,8 +55,12 @@ bool same_name(std::string_view a, std::string_view b) { return absl::EqualsIgno
 }  // namespace
 
 void Headers::set(std::string_view name, std::string_view value) {
-  std::erase_if(fields_, [&](const auto& field) { return same_name(field.first, name); });
+  remove(name);
   add(name, value);
+}
+
+void Headers::remove(std::string_view name) {
+  std::erase_if(fields_, [&](const auto& field) { return same_name(field.first, name); });
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {

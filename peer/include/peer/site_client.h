@@ -8,6 +8,7 @@
 
 #include "base/http/client.h"
 #include "peer/range_source.h"
+#include "peer/site_access.h"
 #include "peer/site_protocol.h"
 
 namespace samara::peer {
@@ -19,8 +20,11 @@ namespace samara::peer {
 /// Threads: any.
 class SiteClient final : public RangeSource {
  public:
-  /// `client` is borrowed. `urls`: "http://host:port", at least one.
-  SiteClient(http::Client& client, std::vector<std::string> urls);
+  /// `client` is borrowed. `urls`: "http://host:port" or "https://host:port", at least one.
+  SiteClient(http::Client& client, std::vector<std::string> urls, SiteAccess access = {});
+
+  /// A GET of a URL of the site, with what it wants to see of us.
+  http::ClientRequest request_for(const std::string& url, const std::stop_token& stop = {}) const;
 
   struct LayerQuery {
     Digest layer;
@@ -29,7 +33,7 @@ class SiteClient final : public RangeSource {
     std::uint64_t size = 0;  ///< compressed bytes, 0 when not known
     std::chrono::milliseconds wait{0};
   };
-  /// Errors: Unavailable (no site answers), InvalidArgument (answered something else).
+  /// Errors: Unavailable (no site answers, or it doesn't let us in), InvalidArgument (answered something else).
   absl::StatusOr<LayerStatus> layer_status(const LayerQuery& query, std::stop_token stop = {});
 
   /// Brings a whole object of a known size into the cache, digest verified. OK at once when it is there. A URL whose
@@ -53,6 +57,7 @@ class SiteClient final : public RangeSource {
 
   http::Client& client_;
   const std::vector<std::string> urls_;
+  const SiteAccess access_;
   std::atomic<std::size_t> preferred_{0};  // the URL to begin with
 };
 

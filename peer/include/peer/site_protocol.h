@@ -18,6 +18,8 @@ namespace samara::peer {
 
 inline constexpr std::string_view kLayersPath = "/samara/v1/layers/";
 inline constexpr std::string_view kObjectsPath = "/samara/v1/objects/";
+/// Who asks, where the site lets in those with a token. It leaves Authorization to what a client shows a registry.
+inline constexpr std::string_view kTokenHeader = "Samara-Token";
 /// A status that claims a larger index is refused.
 inline constexpr std::uint64_t kMaxIndexBytes = 1u << 30;
 

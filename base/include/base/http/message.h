@@ -13,6 +13,7 @@ class Headers {
  public:
   void add(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
   void set(std::string_view name, std::string_view value);
+  void remove(std::string_view name);
   /// The first field of that name.
   std::optional<std::string_view> find(std::string_view name) const;
   std::string_view get(std::string_view name, std::string_view fallback = "") const;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "base/http/message.h"
@@ -50,6 +51,10 @@ class ResponseWriter {
 };
 
 using Handler = std::function<void(const Request&, ResponseWriter&)>;
+
+/// Can only this machine itself reach an "address:port" that is listened on? True for 127.0.0.0/8, [::1] and localhost;
+/// false for every other name, whatever it resolves to.
+bool is_loopback(std::string_view listen);
 
 /// HTTP/1.1 server, plain or over TLS: a thread a connection, keep-alive, hard limits on what a client may send.
 ///

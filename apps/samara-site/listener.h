@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/config.h"
+#include "base/http/server.h"
+#include "registry_proxy/access.h"
+
+namespace samara {
+
+/// An address that the site listens on, and who may use it.
+struct ListenerOptions {
+  http::Server::Options server;
+  registry_proxy::Access::Options access;
+};
+
+/// That of `listen` and its companions at the top of the file, then one for each table [listener.<name>].
+/// Errors: InvalidArgument, naming the address or the table.
+absl::StatusOr<std::vector<ListenerOptions>> read_listeners(Config& config);
+
+}  // namespace samara
