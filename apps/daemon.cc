@@ -48,6 +48,10 @@ int daemon_main(int argc, char** argv, const DaemonDescription& description,
   app.set_version_flag("--version", SAMARA_VERSION);
   app.add_option("--config", config_path, str_cat("TOML file of options (default ", description.default_config, " if it exists)"));
   app.add_flag("--check-config", check_config, "Read the configuration, say what is wrong with it, and end");
+  const std::function<absl::Status()>* action = nullptr;
+  for (const DaemonDescription::Action& each : description.actions) {
+    app.add_flag_callback(each.flag, [&] { action = &each.run; }, each.help);
+  }
   app.add_option("--log-level", log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
@@ -64,6 +68,10 @@ int daemon_main(int argc, char** argv, const DaemonDescription& description,
   if (check_config) {
     log::info("the configuration is good");
     return 0;
+  }
+  if (action != nullptr) {
+    const absl::Status status = (*action)();
+    return status.ok() ? 0 : fail(description, status, 1);
   }
   if (const absl::Status status = run(stop); !status.ok()) return fail(description, status, 1);
   log::info(str_cat(description.name, " stopped"));

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/config.h"
@@ -17,6 +18,13 @@ struct DaemonDescription {
   std::string name;            ///< "samara-node"
   std::string summary;         ///< one line for --help
   std::string default_config;  ///< read when it exists and --config isn't given
+  /// What the program can do with its configuration instead of running.
+  struct Action {
+    std::string flag;  ///< "--unmount"
+    std::string help;
+    std::function<absl::Status()> run;
+  };
+  std::vector<Action> actions{};
 };
 
 /// SIGTERM and SIGINT, blocked in every thread from construction on: make it in main before anything starts threads.

@@ -78,12 +78,15 @@ site_is_idle() { [[ $(metric "$site_address" samara_site_conversions "${site_net
 stop_site() { stop_process "$(<"$1/pid")" samara-site; }
 
 # start_node DIRECTORY [NETNS]: its cache and mount in DIRECTORY/node, its snapshotter at DIRECTORY/snapshotter.sock;
-# it asks the site of start_site. Sets $node_pid.
+# it asks the site of start_site. Started again, it goes on with the mounts that the last one left. Sets $node_pid.
 start_node() {
   local directory=$1 netns=${2:-} prefix=()
   mkdir -p "$directory"
   [[ -f $directory/address ]] || echo "127.0.0.1:$(free_port)" >"$directory/address"
-  [[ -f $directory/node.toml ]] || node_configuration "$directory" >"$directory/node.toml"
+  if [[ ! -f $directory/node.toml ]]; then
+    node_configuration "$directory" >"$directory/node.toml"
+    on_exit end_mounts "$directory"
+  fi
   mapfile -t prefix < <(namespace_words "$netns")
   echo "$netns" >"$directory/netns"
   start_process samara-node "$directory/node.log" "${prefix[@]}" "$build_directory/apps/samara-node" \
@@ -93,7 +96,13 @@ start_node() {
   wait_ready "$node_pid" samara-node "$directory/node.log" is_ready "$(node_address "$directory")" "$netns"
 }
 
+# Its mounts stay for the next one.
 stop_node() { stop_process "$(<"$1/pid")" samara-node; }
+
+# end_mounts DIRECTORY: those of the stopped node in DIRECTORY, and the process that held them. Nothing there is fine.
+end_mounts() {
+  [[ ! -f $1/node.toml ]] || "$build_directory/apps/samara-node" --config "$1/node.toml" --unmount >>"$1/node.log" 2>&1
+}
 
 node_configuration() {
   cat <<TOML

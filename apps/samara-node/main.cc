@@ -1,14 +1,23 @@
+#include <string_view>
+
 #include "base/status.h"
 #include "daemon.h"
+#include "fuse_fs/connection_keeper.h"
 #include "node.h"
 #include "options.h"
 
 int main(int argc, char** argv) {
+  // The node's own helper, started by itself: nothing that a person would call.
+  if (argc == 2 && argv[1] == samara::kHolderArgument) return samara::fuse_fs::run_holder(samara::fuse_fs::kHolderSocket);
+
+  samara::NodeOptions options;
   const samara::DaemonDescription description{
       .name = "samara-node",
       .summary = "Samara's node: the lazy filesystem and the snapshotter that containerd asks",
-      .default_config = "/etc/samara/node.toml"};
-  samara::NodeOptions options;
+      .default_config = "/etc/samara/node.toml",
+      .actions = {{.flag = "--unmount",
+                   .help = "End the mounts that a stopped samara-node has left for the next one",
+                   .run = [&] { return samara::unmount(options); }}}};
   const auto configure = [&](samara::Config& config) { return samara::read_options(config, options); };
   const auto run = [&](samara::StopSignal& stop) -> absl::Status {
     SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<samara::Node> node, samara::Node::start(options));

@@ -1,5 +1,6 @@
 #include "node.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -12,6 +13,30 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kProbePatience{1'000};
 
+std::string mountpoint(const NodeOptions& options) { return options.root + "/l"; }
+
+absl::StatusOr<std::unique_ptr<fuse_fs::ConnectionKeeper>> make_keeper(const NodeOptions& options) {
+  if (options.holder == HolderKind::kNone) return nullptr;
+  if (options.holder != HolderKind::kProcess) {
+    std::unique_ptr<fuse_fs::ConnectionKeeper> systemd = fuse_fs::systemd_keeper();
+    if (systemd != nullptr) return systemd;
+    if (options.holder == HolderKind::kSystemd) {
+      return absl::FailedPreconditionError("holder.kind is systemd, but no service manager takes notices");
+    }
+  }
+  return fuse_fs::holder_keeper({.socket = options.root + "/holder.sock",
+                                 .command = {"/proc/self/exe", std::string(kHolderArgument)},
+                                 .abort_after = options.abort_after});
+}
+
+fuse_fs::LazyMount::Options mount_options(const NodeOptions& options, fuse_fs::ConnectionKeeper* keeper) {
+  fuse_fs::LazyMount::Options mount;
+  mount.mountpoint = mountpoint(options);
+  mount.keeper = keeper;
+  mount.records = options.root + "/connections";
+  return mount;
+}
+
 double counted(Metrics& metrics, const char* source) {
   return metrics.counter("samara_fetched_bytes_total", "Bytes of frames and indexes that came from a source",
                          {{"source", source}})
@@ -20,11 +45,21 @@ double counted(Metrics& metrics, const char* source) {
 
 }  // namespace
 
+absl::Status unmount(const NodeOptions& options) {
+  SAMARA_RETURN_IF_ERROR(make_directories(options.root));
+  SAMARA_ASSIGN_OR_RETURN(const auto keeper, make_keeper(options));
+  return fuse_fs::unmount_kept(mount_options(options, keeper.get()));
+}
+
 absl::StatusOr<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   std::unique_ptr<Node> node(new Node(std::move(options)));
   SAMARA_RETURN_IF_ERROR(node->open_layers());
   SAMARA_RETURN_IF_ERROR(node->open_snapshots());
+  SAMARA_RETURN_IF_ERROR(node->mount_->serve());
   SAMARA_RETURN_IF_ERROR(node->serve());
+  if (node->keeper_) node->keeper_->serving();
+  const absl::Status told = fuse_fs::notify_service_manager("READY=1");
+  if (!told.ok()) log::warning("the service manager can't be told", {{"error", told}});
   log::info("samara-node serves", {{"snapshotter", node->options_.snapshotter_socket},
                                    {"root", node->options_.root},
                                    {"http", node->http_server_->port()},
@@ -44,9 +79,9 @@ absl::Status Node::open_layers() {
     sources.push_back(site_client_.get());
   }
   fetcher_ = peer::ChunkFetcher::create(*cache_, sources, metrics_, clock_, options_.fetcher);
-  fuse_fs::LazyMount::Options mount;
-  mount.mountpoint = mountpoint();
-  SAMARA_ASSIGN_OR_RETURN(mount_, fuse_fs::LazyMount::create(mount, *fetcher_, metrics_));
+  SAMARA_ASSIGN_OR_RETURN(keeper_, make_keeper(options_));
+  SAMARA_ASSIGN_OR_RETURN(
+      mount_, fuse_fs::LazyMount::create(mount_options(options_, keeper_.get()), *fetcher_, metrics_));
   return absl::OkStatus();
 }
 
@@ -97,7 +132,7 @@ snapshotter::NodeStatus Node::status() {
   snapshotter::NodeStatus status;
   status.version = SAMARA_VERSION;
   status.uptime = std::chrono::duration_cast<std::chrono::seconds>(clock_.now() - started_);
-  status.mountpoint = mountpoint();
+  status.mountpoint = mountpoint(options_);
   for (const std::string& url : options_.sites) status.sites.push_back(probe(url));
   status.layers = layers_->states();
   status.bytes_fetched = static_cast<std::uint64_t>(counted(metrics_, "site") + counted(metrics_, "site-indexes"));

@@ -18,13 +18,19 @@
 
 namespace samara {
 
+/// The only argument of the process that holds the mounts while no node runs.
+inline constexpr std::string_view kHolderArgument = "holder";
+
+/// Ends the mounts that a node with these options left. FailedPrecondition or Unavailable while it runs.
+absl::Status unmount(const NodeOptions& options);
+
 /// A running node: cache, fetcher, FUSE mount and snapshotter, with their sockets.
 /// Threads: made and destroyed on main's.
 class Node {
  public:
   /// Errors: those of Cache::open(), LazyMount::create(), Metadata::open(), serve_snapshots() and Server::create().
   static absl::StatusOr<std::unique_ptr<Node>> start(NodeOptions options);
-  /// No new calls, then no new fetches, then the mount goes (lazily where containers still use it).
+  /// No new calls, then no new fetches; the mount stays for the next process, or goes when nobody keeps it.
   ~Node();
 
  private:
@@ -35,7 +41,6 @@ class Node {
   void answer(const http::Request& request, http::ResponseWriter& out);
   snapshotter::NodeStatus status();
   snapshotter::NodeStatus::Site probe(const std::string& url);
-  std::string mountpoint() const { return options_.root + "/l"; }
 
   const NodeOptions options_;
   SystemClock clock_;
@@ -45,6 +50,7 @@ class Node {
   std::unique_ptr<cache_index::Cache> cache_;
   std::unique_ptr<peer::SiteClient> site_client_;  // null without sites
   std::unique_ptr<peer::ChunkFetcher> fetcher_;
+  std::unique_ptr<fuse_fs::ConnectionKeeper> keeper_;  // null: mounts end with the process
   std::unique_ptr<fuse_fs::LazyMount> mount_;
   std::unique_ptr<snapshotter::Metadata> metadata_;
   std::optional<snapshotter::SnapshotDirectories> directories_;

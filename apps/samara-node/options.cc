@@ -1,5 +1,8 @@
 #include "options.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/status.h"
 #include "base/text.h"
 
@@ -9,6 +12,26 @@ namespace {
 absl::Status check_path(std::string_view name, const std::string& path) {
   if (path.starts_with('/')) return absl::OkStatus();
   return absl::InvalidArgumentError(str_cat(name, " must be an absolute path, not \"", path, "\""));
+}
+
+constexpr std::pair<std::string_view, HolderKind> kHolderKinds[] = {{"auto", HolderKind::kAuto},
+                                                                    {"systemd", HolderKind::kSystemd},
+                                                                    {"process", HolderKind::kProcess},
+                                                                    {"none", HolderKind::kNone}};
+
+absl::Status read_holder(Config& holder, NodeOptions& options) {
+  options.abort_after = holder.duration("abort_after", options.abort_after);
+  const std::string kind = holder.text("kind", "auto");
+  const auto* found = std::find_if(std::begin(kHolderKinds), std::end(kHolderKinds),
+                                   [&](const auto& each) { return each.first == kind; });
+  if (found == std::end(kHolderKinds)) {
+    return absl::InvalidArgumentError(str_cat("holder.kind must be auto, systemd, process or none, not \"", kind, "\""));
+  }
+  options.holder = found->second;
+  if (options.abort_after >= std::chrono::seconds(1) && options.abort_after <= std::chrono::hours(1)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError("holder.abort_after must be from 1s to 1h");
 }
 
 absl::Status check(const NodeOptions& options) {
@@ -63,6 +86,7 @@ absl::Status read_options(Config& config, NodeOptions& options) {
   options.finder.site_answer = wait.duration("site_answer", options.finder.site_answer);
   options.finder.site_retry = wait.duration("site_retry", options.finder.site_retry);
 
+  SAMARA_RETURN_IF_ERROR(read_holder(config.table("holder"), options));
   SAMARA_RETURN_IF_ERROR(config.finish());
   return check(options);
 }

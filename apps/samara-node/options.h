@@ -13,6 +13,9 @@
 
 namespace samara {
 
+/// Who keeps the mounts while no samara-node runs.
+enum class HolderKind { kAuto, kSystemd, kProcess, kNone };
+
 /// The options of samara-node; deploy/node.toml lists them with their meanings.
 struct NodeOptions {
   std::string root = "/var/lib/samara/node";
@@ -25,6 +28,8 @@ struct NodeOptions {
   bool background_fetch = true;
   snapshotter::BackgroundFetch::Options background;
   snapshotter::LayerFinder::Options finder;
+  HolderKind holder = HolderKind::kAuto;
+  std::chrono::milliseconds abort_after{60'000};
 };
 
 /// Errors: InvalidArgument, naming the option that is wrong.

@@ -36,6 +36,11 @@ std::size_t InflightReads::size() const {
   return reads_.size();
 }
 
+void InflightReads::wait_until_none(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  empty_.wait_for(lock, patience, [&] { return reads_.empty(); });
+}
+
 void InflightReads::drain(int error) {
   std::vector<std::shared_ptr<ReadOperation>> all;
   std::unique_lock lock(mutex_);

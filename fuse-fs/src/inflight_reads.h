@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,8 @@ class InflightReads {
   std::shared_ptr<ReadOperation> find(std::uint64_t id) const;
   std::size_t size() const;
 
+  /// Waits until there is none, but no longer than `patience`.
+  void wait_until_none(std::chrono::milliseconds patience);
   /// Cancels every read with `error` and waits until all have ended. Nothing may be added any more.
   void drain(int error);
 

@@ -117,6 +117,19 @@ absl::Status set_read_ahead(const KernelMount& mount, unsigned kilobytes) {
   return absl::OkStatus();
 }
 
+absl::Status check_alive(const KernelMount& mount) {
+  if (!is_connected(mount.fuse.get())) return absl::FailedPreconditionError("the FUSE connection has ended");
+  SAMARA_ASSIGN_OR_RETURN(const auto mounted, mounted_at(mount.mountpoint));
+  if (mounted && mounted->device == mount.device && mounted->type == kType) return absl::OkStatus();
+  return absl::FailedPreconditionError(str_cat("it isn't mounted at ", mount.mountpoint, " any more"));
+}
+
+absl::Status unmount_dead(const std::string& mountpoint) {
+  const absl::Status cleared = clear_mountpoint(mountpoint);
+  if (!absl::IsAlreadyExists(cleared)) return cleared;
+  return absl::FailedPreconditionError(str_cat(mountpoint, " is in use: its process runs"));
+}
+
 void unmount_and_abort(const KernelMount& mount) {
   // Binds of one of its layers may lie on top of it at the same place; anything else there isn't ours to take off.
   while (true) {

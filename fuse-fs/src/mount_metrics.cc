@@ -19,7 +19,8 @@ MountMetrics::MountMetrics(Metrics& metrics)
       read_stalls_(metrics.counter("samara_fuse_read_stalls_total", "Reads that took longer than 100 ms.")),
       read_errors_(metrics.counter("samara_fuse_read_errors_total", "Reads answered with an error.")),
       stored_bytes_(metrics.counter("samara_fuse_stored_bytes_total", "Bytes put into the page cache unasked.")),
-      attached_layers_(metrics.gauge("samara_fuse_attached_layers", "Layers in the mount.")) {
+      attached_layers_(metrics.gauge("samara_fuse_attached_layers", "Layers in the mount.")),
+      takeovers_(metrics.counter("samara_fuse_takeovers_total", "Connections taken over from an earlier process.")) {
   for (std::size_t i = 0; i < kOperations; ++i) {
     operations_[i] = &metrics.counter("samara_fuse_operations_total", "Requests of the kernel.", {{"op", kNames[i]}});
   }

@@ -22,6 +22,7 @@ inline constexpr std::size_t kOperations = 12;
 ///   samara_fuse_read_errors_total      reads answered with an error, interrupts aside
 ///   samara_fuse_stored_bytes_total     put into the page cache unasked
 ///   samara_fuse_attached_layers
+///   samara_fuse_takeovers_total        connections taken over from an earlier process
 /// Threads: any.
 class MountMetrics {
  public:
@@ -31,6 +32,7 @@ class MountMetrics {
   void count(const ReadOperation::Outcome& outcome);
   Metrics::Counter& stored_bytes() { return stored_bytes_; }
   Metrics::Gauge& attached_layers() { return attached_layers_; }
+  Metrics::Counter& takeovers() { return takeovers_; }
 
  private:
   std::array<Metrics::Counter*, kOperations> operations_;
@@ -40,6 +42,7 @@ class MountMetrics {
   Metrics::Counter& read_errors_;
   Metrics::Counter& stored_bytes_;
   Metrics::Gauge& attached_layers_;
+  Metrics::Counter& takeovers_;
 };
 
 }  // namespace samara::fuse_fs

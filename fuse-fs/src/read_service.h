@@ -41,6 +41,7 @@ class ReadService {
   std::shared_ptr<ReadOperation> find(std::uint64_t id) const { return inflight_.find(id); }
   std::size_t waiting() const { return inflight_.size(); }
 
+  void wait_until_none(std::chrono::milliseconds patience) { inflight_.wait_until_none(patience); }
   /// Ends every read with `error`; no other may be started.
   void drain(int error) { inflight_.drain(error); }
 

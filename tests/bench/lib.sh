@@ -91,7 +91,7 @@ begin_ordinary() {
 
 end_node() {
   stop_containerd "$work/$1/containerd"
-  [[ ! -d $work/$1/node ]] || stop_node "$work/$1"
+  [[ ! -d $work/$1/node ]] || { stop_node "$work/$1" && end_mounts "$work/$1"; }
   remove_directory "$work/$1"
 }
 

@@ -10,6 +10,7 @@ run_image "$work/ordinary" "$image" >/dev/null
 eventually 120 "the background fetch" node_is_complete "$work/lazy"
 
 stop_node "$work/lazy"
+end_mounts "$work/lazy"  # with what the kernel remembers of them
 python3 - "$work/lazy/node" <<'PY'
 import os, sys
 altered = 0

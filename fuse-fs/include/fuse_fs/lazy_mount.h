@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/metrics.h"
+#include "fuse_fs/connection_keeper.h"
 #include "peer/chunk_reader.h"
 
 namespace samara::fuse_fs {
@@ -25,12 +26,20 @@ class LazyMount {
     std::string mountpoint;  ///< made if missing; a dead mount left there is taken off first
     std::size_t threads = 2;
     bool allow_other = true;
+    ConnectionKeeper* keeper = nullptr;  ///< borrowed; null: the mount ends with the object
+    std::string records{};               ///< with a keeper: a directory for what the next process has to know
   };
   /// Errors: PermissionDenied or NotFound (no /dev/fuse), AlreadyExists (something else is mounted there).
   /// `reader` and `metrics` are borrowed.
   static absl::StatusOr<std::unique_ptr<LazyMount>> create(const Options& options, peer::ChunkReader& reader,
                                                            Metrics& metrics);
-  virtual ~LazyMount() = default;  ///< unmounts (lazily where containers still use it)
+  /// Unmounts (lazily where containers still use it); with a keeper everything stays as it is, and what is read waits
+  /// for the next process.
+  virtual ~LazyMount() = default;
+
+  /// Begins to answer for a mount that an earlier process left: call it when every layer is attached again that
+  /// containers use. Until then whoever reads waits. (A new mount answers at once.)
+  virtual absl::Status serve() = 0;
 
   /// Makes the layer appear; returns its path. A slot names the same layer for ever: attaching another is
   /// AlreadyExists; the same again is fine.
@@ -40,5 +49,8 @@ class LazyMount {
   /// Where the slot's layer is, or was; for a slot that never had one, where most would be.
   virtual std::string path(std::uint32_t slot) const = 0;
 };
+
+/// Ends the mounts that a process with these options left with its keeper. FailedPrecondition while it runs.
+absl::Status unmount_kept(const LazyMount::Options& options);
 
 }  // namespace samara::fuse_fs

@@ -23,6 +23,7 @@ class FakeLazyMount final : public fuse_fs::LazyMount {
     attach_status_ = std::move(status);
   }
 
+  absl::Status serve() override { return absl::OkStatus(); }
   absl::StatusOr<std::string> attach(std::uint32_t slot, peer::LayerIndex layer) override {
     const std::lock_guard lock(mutex_);
     if (!attach_status_.ok()) return attach_status_;
