@@ -3,6 +3,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 name=$1 image=$(image_of "$1")
+extra_node_configuration=${extra_node_configuration/quiet = */fetch = false}
 begin
 begin_ordinary
 size=$(image_bytes "$image")
@@ -14,7 +15,10 @@ equal "the output" "$(run_image "$work/lazy" "$image" --first-output)" "$(output
 equal "the number of its layers that containerd fetched itself" "$(layers_fetched_by_containerd "$work/lazy" "$image")" 0
 less_than "the bytes fetched when it answered" $(($(node_fetched_bytes "$work/lazy") - before)) $((size * 6 / 10))
 
-# The rest arrives behind it, and what is there then is the image.
+# The rest arrives behind it, once it may, and what is there then is the image.
+stop_node "$work/lazy"
+sed -i 's/^fetch = false/fetch = true/' "$work/lazy/node.toml"
+start_node_again "$work/lazy"
 eventually 120 "the background fetch" node_is_complete "$work/lazy"
 run_image "$work/ordinary" "$image" --first-output >/dev/null
 same_tree "$work/lazy" "$image"

@@ -30,6 +30,7 @@ void BackgroundFetch::stop() {
 void BackgroundFetch::add(std::uint32_t slot, peer::LayerIndex layer) {
   const std::lock_guard lock(mutex_);
   layers_[slot] = Layer{std::move(layer), next_order_++, 0, std::nullopt};
+  last_added_ = clock_.now();
   woken_ = true;
   changed_.notify_all();
 }
@@ -62,7 +63,7 @@ void BackgroundFetch::run() {
 std::optional<BackgroundFetch::Duration> BackgroundFetch::step() {
   std::optional<Job> job = current();
   if (!job) return set_state(State::kDone, std::nullopt);
-  const Duration since = since_blocking_fetch_();
+  const Duration since = std::min(since_blocking_fetch_(), since_added());
   if (since < options_.quiet) return set_state(State::kWaiting, options_.quiet - since);
   return job->layer.window ? watch(*job) : ask_next(*job);
 }
@@ -75,6 +76,11 @@ std::optional<BackgroundFetch::Job> BackgroundFetch::current() const {
   });
   if (first == layers_.end()) return std::nullopt;
   return Job{first->first, first->second};
+}
+
+BackgroundFetch::Duration BackgroundFetch::since_added() const {
+  const std::lock_guard lock(mutex_);
+  return std::chrono::duration_cast<Duration>(clock_.now() - last_added_);
 }
 
 std::optional<BackgroundFetch::Duration> BackgroundFetch::set_state(State state, std::optional<Duration> wait) {

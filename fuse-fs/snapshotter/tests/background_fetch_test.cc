@@ -46,6 +46,11 @@ class BackgroundFetchTest : public ::testing::Test {
       present_.insert(asked.layer->chunk(chunk)->digest);
     }
   }
+  // A layer that came long enough ago.
+  void add(std::uint32_t slot, peer::LayerIndex layer) {
+    fetch_.add(slot, std::move(layer));
+    clock_.advance(seconds(2));
+  }
   // Steps until it stops asking by itself, with everything arriving at once.
   void run_to_the_end() {
     while (const auto wait = fetch_.step()) {
@@ -76,7 +81,7 @@ TEST_F(BackgroundFetchTest, HasNothingToDoWithoutLayers) {
 
 TEST_F(BackgroundFetchTest, FetchesEveryChunkWindowByWindow) {
   const peer::LayerIndex one = layer(1);
-  fetch_.add(1, one);
+  add(1, one);
 
   run_to_the_end();
 
@@ -92,8 +97,8 @@ TEST_F(BackgroundFetchTest, FetchesEveryChunkWindowByWindow) {
 
 TEST_F(BackgroundFetchTest, TakesLayersInTheOrderTheyCame) {
   const peer::LayerIndex second = layer(2), first = layer(1);
-  fetch_.add(7, second);
-  fetch_.add(3, first);
+  add(7, second);
+  add(3, first);
 
   run_to_the_end();
 
@@ -102,7 +107,7 @@ TEST_F(BackgroundFetchTest, TakesLayersInTheOrderTheyCame) {
 }
 
 TEST_F(BackgroundFetchTest, WaitsForAQuietTime) {
-  fetch_.add(1, layer(1));
+  add(1, layer(1));
   since_blocking_ = milliseconds(500);
 
   EXPECT_EQ(fetch_.step(), milliseconds(1500));
@@ -111,8 +116,18 @@ TEST_F(BackgroundFetchTest, WaitsForAQuietTime) {
   EXPECT_EQ(fetch_.progress().state, State::kWaiting);
 }
 
+TEST_F(BackgroundFetchTest, LeavesTheContainerOfANewLayerTimeToStart) {
+  add(1, layer(1));
+  fetch_.add(2, layer(2));
+
+  EXPECT_EQ(fetch_.step(), milliseconds(2000));
+
+  EXPECT_TRUE(reader_.asked.empty());
+  EXPECT_EQ(fetch_.progress().state, State::kWaiting);
+}
+
 TEST_F(BackgroundFetchTest, PausesBetweenWindowsWhenSomebodyReads) {
-  fetch_.add(1, layer(1));
+  add(1, layer(1));
   ASSERT_TRUE(fetch_.step());
   arrive(reader_.asked.back());
   since_blocking_ = milliseconds(0);
@@ -126,7 +141,7 @@ TEST_F(BackgroundFetchTest, SkipsWhatIsPresentAlready) {
   const peer::LayerIndex one = layer(1);
   const std::uint32_t half = one->info().chunk_count / 2;
   arrive({one, 0, half});
-  fetch_.add(1, one);
+  add(1, one);
 
   ASSERT_TRUE(fetch_.step());
 
@@ -137,7 +152,7 @@ TEST_F(BackgroundFetchTest, SkipsWhatIsPresentAlready) {
 TEST_F(BackgroundFetchTest, ACompleteLayerNeedsNoFetch) {
   const peer::LayerIndex one = layer(1);
   arrive({one, 0, one->info().chunk_count});
-  fetch_.add(1, one);
+  add(1, one);
 
   while (fetch_.step()) {
   }
@@ -147,7 +162,7 @@ TEST_F(BackgroundFetchTest, ACompleteLayerNeedsNoFetch) {
 }
 
 TEST_F(BackgroundFetchTest, AsksForNothingMoreOfARemovedLayer) {
-  fetch_.add(1, layer(1));
+  add(1, layer(1));
   ASSERT_TRUE(fetch_.step());
   arrive(reader_.asked.back());
 
@@ -158,7 +173,7 @@ TEST_F(BackgroundFetchTest, AsksForNothingMoreOfARemovedLayer) {
 }
 
 TEST_F(BackgroundFetchTest, AsksAgainForAWindowOfWhichNothingArrives) {
-  fetch_.add(1, layer(1));
+  add(1, layer(1));
   ASSERT_TRUE(fetch_.step());
   clock_.advance(seconds(29));
   ASSERT_TRUE(fetch_.step());
@@ -176,7 +191,7 @@ TEST_F(BackgroundFetchTest, ItsThreadStartsWithTheFirstLayerAndStops) {
   since_blocking_ = milliseconds(0);  // it never asks, so the reader needs no lock
   fetch_.start();
 
-  fetch_.add(1, layer(1));
+  add(1, layer(1));
   fetch_.stop();
 
   EXPECT_EQ(fetch_.progress().layers_left, 1u);

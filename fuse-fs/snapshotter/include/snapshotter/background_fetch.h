@@ -13,7 +13,7 @@
 
 namespace samara::snapshotter {
 
-/// Fetches the rest of every attached layer while no container waits for bytes: one window of chunks after another, in
+/// Fetches the rest of every attached layer while no container waits for bytes, nor is about to start: one window of chunks after another, in
 /// FetchClass::kBackground, layer after layer in the order in which they were attached. It looks at what is present and
 /// keeps no state of its own, so it goes on where it was after a restart.
 ///
@@ -23,7 +23,7 @@ class BackgroundFetch {
   using Duration = std::chrono::milliseconds;
 
   struct Options {
-    Duration quiet{2'000};                    ///< begin when no blocking fetch ended within this
+    Duration quiet{2'000};                    ///< begin when within this no blocking fetch ended and no layer came
     std::uint64_t window_bytes = 16u << 20;   ///< of frames asked for at once
     Duration poll{50};                        ///< how often a window is looked at
     Duration stall{30'000};                   ///< a window of which nothing arrives for so long is asked for again
@@ -73,6 +73,7 @@ class BackgroundFetch {
 
   void run();
   std::optional<Job> current() const;
+  Duration since_added() const;
   std::optional<Duration> set_state(State state, std::optional<Duration> wait);
   void finish_step(const Job& job, bool layer_done);
   std::optional<Duration> watch(Job& job);
@@ -90,6 +91,7 @@ class BackgroundFetch {
   std::condition_variable changed_;
   std::map<std::uint32_t, Layer> layers_;  // those not known to be complete
   std::uint64_t next_order_ = 0;
+  TimePoint last_added_;
   State state_ = State::kDone;
   bool stopping_ = false;
   bool woken_ = false;  // a layer came since the last step
