@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_split.h"
 #include "base/text.h"
+#include "peer/site_protocol.h"
 #include "registry_proxy/names.h"
 
 namespace samara::cli {
@@ -76,7 +77,7 @@ absl::StatusOr<std::string> hosts_file(std::string_view registry, const SiteAcce
   if (!site.cert_file.empty()) str_append(&text, "  client = [[", quote(site.cert_file), ", ", quote(site.key_file), "]]\n");
   if (site.containerd_major >= 2) text += "  dial_timeout = \"1s\"\n";
   if (!site.token.empty())
-    str_append(&text, "  [host.", quote(site.url), ".header]\n    authorization = ", quote(str_cat("Bearer ", site.token)), "\n");
+    str_append(&text, "  [host.", quote(site.url), ".header]\n    ", peer::kTokenHeader, " = ", quote(site.token), "\n");
   return text;
 }
 

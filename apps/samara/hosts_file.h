@@ -13,7 +13,7 @@ struct SiteAccess {
   std::string url = "http://127.0.0.1:7700";  ///< http(s)://host[:port]
   std::string ca_file{};                      ///< PEM, when the site has a private CA
   std::string cert_file{}, key_file{};        ///< of the client, when the site wants one
-  std::string token{};                        ///< sent as a bearer token
+  std::string token{};                        ///< sent as Samara-Token, so that Authorization stays the registry's
   bool only = false;                          ///< never ask the registry itself
   int containerd_major = 1;                   ///< 2 knows dial_timeout
 };

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "commands.h"
 #include "hosts_file.h"
+#include "peer/site_protocol.h"
 
 namespace samara::cli {
 namespace {
@@ -51,8 +52,8 @@ absl::Status write_one(const std::string& directory, const std::string& text, co
   SAMARA_RETURN_IF_ERROR(write_file_atomic(path, text, options.site.token.empty() ? 0644 : 0600));
   std::printf("%s: %s\n", path.c_str(), before.ok() ? "changed" : "written");
   for (const std::string& line : changed_lines(before.value_or(""), text)) {
-    const bool secret = !options.site.token.empty() && line.find("Bearer ") != std::string::npos;
-    std::printf("  %s\n", secret ? str_cat(line.substr(0, line.find("Bearer ")), "(secret)").c_str() : line.c_str());
+    const std::size_t token = line.find(peer::kTokenHeader);
+    std::printf("  %s\n", token == std::string::npos ? line.c_str() : str_cat(line.substr(0, token), "(secret)").c_str());
   }
   return absl::OkStatus();
 }

@@ -129,7 +129,9 @@ extra_node_configuration="site_ca = \"$ca/ca.pem\"
 site_token_file = \"$work/node-token\"
 $wait_configuration"
 start_node "$work/token"
-hosts "$work/token" "$token_url" "[host.\"$token_url\".header]" "\"Samara-Token\" = \"$token\""
+"$build_directory/apps/samara" hosts-toml --site "$token_url" --only --ca "$ca/ca.pem" --token-file "$work/node-token" \
+  --output "$work/token/containerd/certs.d" >"$work/hosts-toml.out"
+fails "hosts-toml keeps the token to itself" grep -q "$token" "$work/hosts-toml.out"
 start_containerd "$work/token/containerd" samara "$work/token/snapshotter.sock"
 equal "the output with a token" "$(run_image "$work/token" "$(image_of python)")" "$(output_of python)"
 equal "layers that containerd fetched" "$(layers_fetched_by_containerd "$work/token" "$(image_of python)")" 0
@@ -162,4 +164,4 @@ succeeds "skopeo with a token" skopeo_inspect --creds "me:$token"
 fails "skopeo without one" skopeo_inspect --no-creds
 fails "skopeo with a wrong one" skopeo_inspect --creds me:0123456789abcdef
 
-fails "a token in the site's log" grep -q "$token" "$work/site/log"
+fails "no token stands in the site's log" grep -q "$token" "$work/site/log"

@@ -45,7 +45,7 @@ TEST(HostsFile, TellsWhatASiteWantsToSee) {
   EXPECT_EQ(host.text("ca"), "/etc/ca \"1\".pem");
   EXPECT_THAT(*text, HasSubstr("client = [[\"/c\", \"/k\"]]"));
   EXPECT_EQ(host.text("dial_timeout"), "1s");
-  EXPECT_EQ(host.table("header").text("authorization"), "Bearer secret");
+  EXPECT_EQ(host.table("header").text("Samara-Token"), "secret");
 }
 
 TEST(HostsFile, RefusesWhatIsNoRegistryOrUrl) {
