@@ -54,6 +54,7 @@ absl::Status unmount(const NodeOptions& options) {
 absl::StatusOr<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   std::unique_ptr<Node> node(new Node(std::move(options)));
   SAMARA_RETURN_IF_ERROR(node->open_layers());
+  SAMARA_RETURN_IF_ERROR(node->open_swarm());
   SAMARA_RETURN_IF_ERROR(node->open_snapshots());
   SAMARA_RETURN_IF_ERROR(node->mount_->serve());
   SAMARA_RETURN_IF_ERROR(node->serve());
@@ -69,7 +70,9 @@ absl::StatusOr<std::unique_ptr<Node>> Node::start(NodeOptions options) {
 }
 
 absl::Status Node::open_layers() {
-  SAMARA_ASSIGN_OR_RETURN(cache_, cache_index::Cache::open({.root = options_.root}, snapshotter::Metadata::tables()));
+  std::vector<std::string> tables = snapshotter::Metadata::tables();
+  for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
+  SAMARA_ASSIGN_OR_RETURN(cache_, cache_index::Cache::open({.root = options_.root}, std::move(tables)));
   std::vector<peer::RangeSource*> sources;
   if (!options_.sites.empty()) {
     absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options_.site);
@@ -85,6 +88,20 @@ absl::Status Node::open_layers() {
   return absl::OkStatus();
 }
 
+absl::Status Node::open_swarm() {
+  if (!options_.swarm.enabled) return absl::OkStatus();
+  SAMARA_ASSIGN_OR_RETURN(swarm_, peer::Swarm::create(*cache_, metrics_, options_.swarm.swarm));
+  swarm_sites_.emplace(client_, options_.sites);
+  swarm_prefetch_.emplace(*fetcher_, *swarm_sites_, *swarm_, clock_, peer::SwarmPrefetch::Options());
+  swarm_prefetch_->start(*cache_);
+  return absl::OkStatus();
+}
+
+peer::ChunkReader& Node::background_reader() {
+  if (swarm_prefetch_) return *swarm_prefetch_;
+  return *fetcher_;
+}
+
 absl::Status Node::open_snapshots() {
   SAMARA_ASSIGN_OR_RETURN(metadata_, snapshotter::Metadata::open(cache_->store(), clock_));
   SAMARA_ASSIGN_OR_RETURN(snapshotter::SnapshotDirectories directories,
@@ -93,7 +110,7 @@ absl::Status Node::open_snapshots() {
   finder_.emplace(*cache_, site_.get(), clock_, metrics_, options_.finder);
   if (options_.background_fetch) {
     background_.emplace(
-        *fetcher_, [this] { return fetcher_->since_blocking_fetch(); },
+        background_reader(), [this] { return fetcher_->since_blocking_fetch(); },
         [this](const Digest& chunk) { return cache_->has_chunk(chunk); }, clock_, options_.background);
   }
   layers_.emplace(*finder_, *mount_, *cache_, *metadata_, background_ ? &*background_ : nullptr);
@@ -119,6 +136,7 @@ Node::~Node() {
   if (snapshots_server_) snapshots_server_->stop();
   if (node_server_) node_server_->stop();
   if (background_) background_->stop();
+  if (swarm_prefetch_) swarm_prefetch_->stop();
 }
 
 void Node::answer(const http::Request& request, http::ResponseWriter& out) {
@@ -135,7 +153,8 @@ snapshotter::NodeStatus Node::status() {
   status.mountpoint = mountpoint(options_);
   for (const std::string& url : options_.sites) status.sites.push_back(probe(url));
   status.layers = layers_->states();
-  status.bytes_fetched = static_cast<std::uint64_t>(counted(metrics_, "site") + counted(metrics_, "site-indexes"));
+  status.bytes_fetched = static_cast<std::uint64_t>(counted(metrics_, "site") + counted(metrics_, "site-indexes") +
+                                                    counted(metrics_, "swarm"));
   if (background_) status.background = background_->progress();
   status.snapshots = snapshotter_->count();
   return status;

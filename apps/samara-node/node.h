@@ -13,6 +13,7 @@
 #include "options.h"
 #include "peer/chunk_fetcher.h"
 #include "peer/site_client.h"
+#include "peer/swarm_prefetch.h"
 #include "snapshotter/server.h"
 #include "snapshotter/snapshotter.h"
 
@@ -36,11 +37,13 @@ class Node {
  private:
   explicit Node(NodeOptions options) : options_(std::move(options)), started_(clock_.now()) {}
   absl::Status open_layers();
+  absl::Status open_swarm();
   absl::Status open_snapshots();
   absl::Status serve();
   void answer(const http::Request& request, http::ResponseWriter& out);
   snapshotter::NodeStatus status();
   snapshotter::NodeStatus::Site probe(const std::string& url);
+  peer::ChunkReader& background_reader();
 
   const NodeOptions options_;
   SystemClock clock_;
@@ -51,6 +54,9 @@ class Node {
   std::unique_ptr<peer::SiteClient> site_client_;  // null without sites
   std::unique_ptr<peer::ChunkFetcher> fetcher_;
   std::unique_ptr<fuse_fs::ConnectionKeeper> keeper_;  // null: mounts end with the process
+  std::unique_ptr<peer::Swarm> swarm_;  // null unless enabled, as the next two
+  std::optional<peer::SwarmSites> swarm_sites_;
+  std::optional<peer::SwarmPrefetch> swarm_prefetch_;
   std::unique_ptr<fuse_fs::LazyMount> mount_;
   std::unique_ptr<snapshotter::Metadata> metadata_;
   std::optional<snapshotter::SnapshotDirectories> directories_;

@@ -87,6 +87,7 @@ absl::Status read_options(Config& config, NodeOptions& options) {
   options.finder.site_retry = wait.duration("site_retry", options.finder.site_retry);
 
   SAMARA_RETURN_IF_ERROR(read_holder(config.table("holder"), options));
+  SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7702", options.swarm));
   SAMARA_RETURN_IF_ERROR(config.finish());
   return check(options);
 }

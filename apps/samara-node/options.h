@@ -10,6 +10,7 @@
 #include "peer/site_access.h"
 #include "snapshotter/background_fetch.h"
 #include "snapshotter/layer_finder.h"
+#include "swarm_options.h"
 
 namespace samara {
 
@@ -30,6 +31,7 @@ struct NodeOptions {
   snapshotter::LayerFinder::Options finder;
   HolderKind holder = HolderKind::kAuto;
   std::chrono::milliseconds abort_after{60'000};
+  SwarmOptions swarm;
 };
 
 /// Errors: InvalidArgument, naming the option that is wrong.

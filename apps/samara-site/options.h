@@ -11,6 +11,7 @@
 #include "registry_proxy/manifests.h"
 #include "registry_proxy/mirror.h"
 #include "registry_proxy/upstream.h"
+#include "swarm_options.h"
 
 namespace samara {
 
@@ -23,6 +24,7 @@ struct SiteOptions {
   registry_proxy::Manifests::Options manifests;
   registry_proxy::Mirror::Options mirror;
   registry_proxy::Conversions::Options conversions;
+  SwarmOptions swarm;
 };
 
 /// Errors: InvalidArgument, naming every option that is wrong.

@@ -11,9 +11,12 @@ namespace samara {
 using registry_proxy::Source;
 
 absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
+  std::vector<std::string> tables = registry_proxy::Manifests::tables();
+  for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
   SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<cache_index::Cache> cache,
-                          cache_index::Cache::open({.root = options.cache}, registry_proxy::Manifests::tables()));
+                          cache_index::Cache::open({.root = options.cache}, std::move(tables)));
   std::unique_ptr<Site> site(new Site(std::move(options), std::move(cache)));
+  SAMARA_RETURN_IF_ERROR(site->open_swarm());
   for (const ListenerOptions& listener : site->options_.listeners) SAMARA_RETURN_IF_ERROR(site->listen(listener));
   log::info("samara-site serves", {{"cache", site->options_.cache},
                                    {"upstreams", site->options_.upstreams.configured.size()}});
@@ -37,6 +40,16 @@ absl::Status Site::listen(const ListenerOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status Site::open_swarm() {
+  if (!options_.swarm.enabled) return absl::OkStatus();
+  SAMARA_ASSIGN_OR_RETURN(swarm_, peer::Swarm::create(*cache_, metrics_, options_.swarm.swarm));
+  grants_.emplace(seed::Grants::random_secret(), clock_);
+  tracker_.emplace(clock_, seed::Tracker::Options());
+  seeding_.emplace(*cache_, *swarm_, *tracker_, *grants_, clock_, seed::Seeding::Options());
+  seeding_->start();
+  return absl::OkStatus();
+}
+
 Site::Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache)
     : options_(std::move(options)),
       cache_(std::move(cache)),
@@ -52,11 +65,13 @@ Site::~Site() {
   conversions_.stop();  // whoever waits for a layer or for bytes is answered, so that the server's threads end
   blobs_.stop();
   for (const Listener& listener : listeners_) listener.server->stop();
+  if (seeding_) seeding_->stop();
 }
 
 Source Site::answer_admitted(const http::Request& request, http::ResponseWriter& out) {
   const std::string& path = request.target.path;
   if (path == "/v2" || path.starts_with("/v2/")) return mirror_.handle(request, out);
+  if (seeding_ && seeding_->handle(request, out)) return Source::kCache;
   if (path.starts_with("/samara/")) return site_api_.handle(request, out);
   // A client that left before the answer is no error of ours.
   (void)out.respond(404, "samara-site serves /v2/, /samara/, /healthz, /readyz and /metrics\n", "text/plain");
@@ -74,6 +89,8 @@ void Site::answer(const registry_proxy::Access& access, http::Request request, h
   Source source = Source::kNone;
   if (client) {
     source = answer_admitted(request, observed);
+  } else if (seeding_ && seed::Seeding::is_tracker(request) && seeding_->handle(request, observed)) {
+    source = Source::kNone;  // a node's BitTorrent library: its token for the blob is what lets it in
   } else {
     access.refuse(request, observed);
   }

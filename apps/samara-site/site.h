@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,6 +13,7 @@
 #include "options.h"
 #include "registry_proxy/access.h"
 #include "registry_proxy/site_api.h"
+#include "seed/seeding.h"
 
 namespace samara {
 
@@ -26,6 +28,7 @@ class Site {
 
  private:
   Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache);
+  absl::Status open_swarm();
   absl::Status listen(const ListenerOptions& options);
   void answer(const registry_proxy::Access& access, http::Request request, http::ResponseWriter& out);
   registry_proxy::Source answer_admitted(const http::Request& request, http::ResponseWriter& out);
@@ -41,6 +44,11 @@ class Site {
   registry_proxy::Conversions conversions_;
   registry_proxy::Mirror mirror_;
   registry_proxy::SiteApi site_api_;
+
+  std::unique_ptr<peer::Swarm> swarm_;  // null unless enabled, as the next three
+  std::optional<seed::Grants> grants_;
+  std::optional<seed::Tracker> tracker_;
+  std::optional<seed::Seeding> seeding_;
 
   struct Listener {
     std::unique_ptr<registry_proxy::Access> access;

@@ -1,11 +1,10 @@
 #include "peer/site_protocol.h"
 
 #include <algorithm>
-#include <charconv>
-#include <map>
 
 #include "base/status.h"
 #include "base/text.h"
+#include "protocol_lines.h"
 
 namespace samara::peer {
 namespace {
@@ -26,42 +25,7 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
-/// The lines of a status, by key.
-class Lines {
- public:
-  explicit Lines(std::string_view text) {
-    while (!text.empty()) {
-      const std::string_view line = text.substr(0, text.find('\n'));
-      text.remove_prefix(std::min(text.size(), line.size() + 1));
-      const std::size_t space = line.find(' ');
-      if (space != std::string_view::npos) values_[line.substr(0, space)] = line.substr(space + 1);
-    }
-  }
-
-  std::string_view text(std::string_view key) const {
-    const auto it = values_.find(key);
-    return it == values_.end() ? std::string_view() : it->second;
-  }
-
-  absl::Status number(std::string_view key, std::uint64_t& value) const {
-    const std::string_view digits = text(key);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error == std::errc() && end == digits.data() + digits.size()) return absl::OkStatus();
-    return absl::InvalidArgumentError(str_cat("layer status without a number ", key));
-  }
-
-  absl::Status digest(std::string_view key, Digest& value) const {
-    const absl::StatusOr<Digest> parsed = Digest::parse(text(key));
-    if (!parsed.ok()) return annotate(parsed.status(), str_cat("layer status, ", key));
-    value = *parsed;
-    return absl::OkStatus();
-  }
-
- private:
-  std::map<std::string_view, std::string_view> values_;
-};
-
-absl::Status decode_record(const Lines& lines, cache_index::LayerRecord& record) {
+absl::Status decode_record(const ProtocolLines& lines, cache_index::LayerRecord& record) {
   SAMARA_RETURN_IF_ERROR(lines.digest("layer", record.layer));
   SAMARA_RETURN_IF_ERROR(lines.digest("index", record.index));
   SAMARA_RETURN_IF_ERROR(lines.digest("blob", record.blob));
@@ -93,7 +57,7 @@ std::string encode(const LayerStatus& status) {
 
 absl::StatusOr<LayerStatus> decode_layer_status(std::string_view text) {
   if (text.size() > kMaxTextBytes) return absl::InvalidArgumentError("layer status too long");
-  const Lines lines(text);
+  const ProtocolLines lines(text);
   const auto* state = std::find_if(std::begin(kStates), std::end(kStates),
                                    [&](const auto& entry) { return entry.second == lines.text("state"); });
   if (state == std::end(kStates)) return absl::InvalidArgumentError("layer status without a known state");

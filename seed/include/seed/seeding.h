@@ -1,0 +1,81 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/http/server.h"
+#include "cache_index/cache.h"
+#include "peer/swarm.h"
+#include "peer/swarm_protocol.h"
+#include "seed/grants.h"
+#include "seed/tracker.h"
+
+namespace samara::seed {
+
+/// The site's part in swarms: gives what the site has whole, lets nodes in, and tells them of each other.
+///
+/// A blob is shared from the first time that a node asks for it (one read hashes its pieces, on a thread of its own),
+/// and again after a restart. One that nobody asked for or announced for `idle` is paused until somebody does.
+/// Threads: any; start() once.
+class Seeding {
+ public:
+  struct Options {
+    std::chrono::milliseconds idle{600'000};
+    std::chrono::milliseconds check_idle{60'000};
+  };
+  /// Everything is borrowed.
+  Seeding(cache_index::Cache& cache, peer::Swarm& swarm, Tracker& tracker, const Grants& grants, Clock& clock,
+          const Options& options);
+  ~Seeding() { stop(); }
+  void start();
+  void stop();
+
+  /// Whether a request is one to the tracker, which asks for tokens of its own and for nothing else.
+  static bool is_tracker(const http::Request& request);
+  /// Answers the routes of peer/swarm_protocol.h; false when the request is for something else.
+  bool handle(const http::Request& request, http::ResponseWriter& out);
+
+  /// What a node at `node` gets that asks for the blob.
+  peer::SwarmTicket ticket(const Digest& blob, std::string_view node);
+  /// The bencoded answers of the tracker.
+  std::string announce(const http::Target& target, std::string_view node);
+  std::string scrape(const http::Target& target, std::string_view node);
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  struct Shared {
+    peer::BlobPieces pieces;
+    std::string swarm;  // the tracker's key
+    TimePoint used;
+    bool paused = false;
+  };
+
+  void work(std::stop_token stop);
+  void share(const Digest& blob);
+  absl::Status publish(const Digest& blob, peer::BlobPieces pieces);
+  void touch(const Digest& blob);
+  void pause_idle();
+
+  cache_index::Cache& cache_;
+  peer::Swarm& swarm_;
+  Tracker& tracker_;
+  const Grants& grants_;
+  Clock& clock_;
+  const Options options_;
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<Digest, Shared> shared_;
+  std::map<std::string, Digest, std::less<>> by_swarm_;
+  std::deque<Digest> queue_;   // to be hashed
+  std::set<Digest> queued_;    // those, and the one under way
+  std::jthread thread_;
+};
+
+}  // namespace samara::seed
