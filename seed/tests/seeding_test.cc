@@ -203,6 +203,17 @@ TEST(SwarmPrefetch, GoesTheOtherWayWhenNothingComes) {
   EXPECT_TRUE(node.machine.swarm->has_joined(layer().blob()));
 }
 
+TEST(SwarmPrefetch, WaitsForASiteThatIsHashingTheBlob) {
+  SiteMachine site;
+  site.machine.has_all_of(layer());
+  Node node({site.url()});
+
+  node.wants(layer());  // the first that anybody hears of it
+
+  EXPECT_TRUE(node.machine.wait_for(layer().blob()).ok());
+  EXPECT_EQ(node.direct.count(), 0u);
+}
+
 TEST(SwarmPrefetch, LeavesUrgentClassesAlone) {
   SiteMachine site;
   Node node({site.url()});

@@ -8,7 +8,7 @@
 namespace samara::peer {
 namespace {
 
-constexpr std::chrono::seconds kRenew{60};
+constexpr std::chrono::milliseconds kRenew{60'000};
 constexpr std::size_t kMostBlobs = 100'000;  // that are remembered; the oldest refusals would be the first to go
 
 }  // namespace
@@ -21,7 +21,9 @@ void SwarmPrefetch::start(const cache_index::Cache& cache) {
     const std::lock_guard lock(mutex_);
     // What is here in part is joined when its layer is asked for: without the index its chunks would stay unknown.
     for (const auto& [blob, pieces] : swarm_.remembered()) {
-      if (cache.has_object(blob) && joins_.try_emplace(blob).second) queue_.push_back(blob);
+      if (!cache.has_object(blob) || joins_.contains(blob)) continue;
+      joins_[blob].wanted_since = clock_.now();
+      queue_.push_back(blob);
     }
   }
   thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
@@ -61,6 +63,7 @@ bool SwarmPrefetch::swarm_has_it(const LayerIndex& layer, const Wish& wish) {
     case Join::State::kWanted:
       join.index = layer;
       if (is_new || join.wishes.empty()) {
+        join.wanted_since = now;
         queue_.push_back(blob);
         changed_.notify_all();
       }
@@ -80,7 +83,8 @@ void SwarmPrefetch::run(std::stop_token stop) {
   auto renewed = std::chrono::steady_clock::now();
   while (!stop.stop_requested()) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, stop, kRenew, [this] { return !queue_.empty(); });
+    const std::chrono::milliseconds patience = preparing_.empty() ? kRenew : options_.preparing;
+    if (!changed_.wait_for(lock, stop, patience, [this] { return !queue_.empty(); })) queue_.swap(preparing_);
     if (stop.stop_requested()) return;
     if (!queue_.empty()) {
       const Digest blob = queue_.front();
@@ -99,11 +103,12 @@ void SwarmPrefetch::run(std::stop_token stop) {
 void SwarmPrefetch::join(const Digest& blob, const std::stop_token& stop) {
   absl::StatusOr<Swarm::Blob> found = sites_.find(blob, stop);
   if (!found.ok()) {
-    const bool soon = absl::IsFailedPrecondition(found.status());
-    if (!absl::IsNotFound(found.status()) && !soon && !stop.stop_requested()) {
+    const bool preparing = absl::IsFailedPrecondition(found.status());
+    if (preparing && ask_soon_again(blob)) return;
+    if (!absl::IsNotFound(found.status()) && !preparing && !stop.stop_requested()) {
       log::warning("no site lets us into a swarm", {{"blob", blob.brief()}, {"error", found.status()}});
     }
-    return settle(blob, Join::State::kRefused, soon ? options_.preparing : options_.retry);
+    return settle(blob, Join::State::kRefused, options_.retry);
   }
   {
     const std::lock_guard lock(mutex_);
@@ -112,6 +117,15 @@ void SwarmPrefetch::join(const Digest& blob, const std::stop_token& stop) {
   const absl::Status joined = swarm_.join(*std::move(found));
   if (!joined.ok()) log::warning("can't share a blob", {{"blob", blob.brief()}, {"error", joined}});
   settle(blob, joined.ok() ? Join::State::kJoined : Join::State::kRefused, options_.retry);
+}
+
+/// False when the site takes too long to hash it.
+bool SwarmPrefetch::ask_soon_again(const Digest& blob) {
+  const std::lock_guard lock(mutex_);
+  const auto it = joins_.find(blob);
+  if (it == joins_.end() || clock_.now() - it->second.wanted_since >= options_.stall) return false;
+  preparing_.push_back(blob);
+  return true;
 }
 
 /// What was asked for meanwhile is the swarm's now, or goes the other way.
