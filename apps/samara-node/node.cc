@@ -91,7 +91,9 @@ absl::Status Node::open_layers() {
 absl::Status Node::open_swarm() {
   if (!options_.swarm.enabled) return absl::OkStatus();
   SAMARA_ASSIGN_OR_RETURN(swarm_, peer::Swarm::create(*cache_, metrics_, options_.swarm.swarm));
-  swarm_sites_.emplace(client_, options_.sites);
+  absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options_.site);
+  if (!access.ok()) return access.status();
+  swarm_sites_.emplace(client_, options_.sites, *std::move(access));
   swarm_prefetch_.emplace(*fetcher_, *swarm_sites_, *swarm_, clock_, peer::SwarmPrefetch::Options());
   swarm_prefetch_->start(*cache_);
   return absl::OkStatus();

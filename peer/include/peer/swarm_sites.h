@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/http/client.h"
+#include "peer/site_access.h"
 #include "peer/swarm.h"
 #include "peer/swarm_protocol.h"
 
@@ -14,8 +15,9 @@ namespace samara::peer {
 /// Threads: any. Blocks for as long as the sites take to answer (each at most 10 s).
 class SwarmSites {
  public:
-  /// `client` is borrowed. `urls`: "http://host:port".
-  SwarmSites(http::Client& client, std::vector<std::string> urls) : client_(client), urls_(std::move(urls)) {}
+  /// `client` is borrowed. `urls`: "http://host:port" or "https://host:port".
+  SwarmSites(http::Client& client, std::vector<std::string> urls, SiteAccess access = {})
+      : client_(client), urls_(std::move(urls)), access_(std::move(access)) {}
 
   /// How to share the blob, from every site that has it (the index isn't filled in). A site that names other pieces
   /// than an earlier one is left out.
@@ -27,6 +29,7 @@ class SwarmSites {
 
   http::Client& client_;
   const std::vector<std::string> urls_;
+  const SiteAccess access_;
 };
 
 }  // namespace samara::peer

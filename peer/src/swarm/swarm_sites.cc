@@ -44,6 +44,7 @@ absl::StatusOr<SwarmTicket> SwarmSites::ask(const std::string& site, const Diges
   request.connect_timeout = kConnectTimeout;
   request.idle_timeout = kSilence;
   request.stop = stop;
+  access_.apply(request);
   SAMARA_ASSIGN_OR_RETURN(const http::Response response, client_.get(request, kMaxTicketBytes));
   if (response.head.status == 404) return SwarmTicket{};  // a site without a swarm
   if (response.head.status != 200) {
