@@ -88,7 +88,16 @@ absl::StatusOr<OutputDirectory> OutputDirectory::create(std::string root) {
     if (errno == EWOULDBLOCK) return absl::UnavailableError(str_cat(root, ": another process converts into it"));
     return errno_status(errno, str_cat("lock ", root));
   }
-  return OutputDirectory(std::move(root), std::move(lock));
+  OutputDirectory output(std::move(root), std::move(lock));
+  std::error_code ignored;  // frames are only a help
+  for (const auto& entry : std::filesystem::directory_iterator(output.root_, ignored)) output.know(entry.path().string());
+  return output;
+}
+
+void OutputDirectory::know(const std::string& directory) {
+  const auto index = cache_index::IndexReader::open(directory + "/index");
+  auto blob = open_file(directory + "/blob", O_RDONLY);
+  if (index.ok() && blob.ok()) known_.add(**index, *std::move(blob));
 }
 
 absl::StatusOr<LayerResult> OutputDirectory::convert(const LayerJob& job, ThreadPool& pool, convert::Progress& progress) {
@@ -122,12 +131,13 @@ absl::StatusOr<LayerResult> OutputDirectory::convert_anew(const LayerJob& job, T
   SAMARA_RETURN_IF_ERROR(make_directories(incoming));
   SAMARA_ASSIGN_OR_RETURN(convert::FileStream input, convert::FileStream::open(job.path));
   SAMARA_ASSIGN_OR_RETURN(convert::ConvertedLayer converted,
-                          convert::convert_layer(input, incoming, job.diff_id, pool, &progress));
+                          convert::convert_layer(input, incoming, job.diff_id, pool, &progress, &known_));
   if (job.layer.algorithm() == Digest::Algorithm::kSha256 && converted.layer != job.layer) {
     return absl::DataLossError(str_cat(job.path, ": its bytes are ", converted.layer.to_string(), ", not what names it"));
   }
   SAMARA_RETURN_IF_ERROR(remove_all(directory));
   if (::rename(incoming.c_str(), directory.c_str()) != 0) return errno_status(errno, str_cat("rename to ", directory));
+  know(directory);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   return LayerResult{.directory = directory, .written = converted.written, .seconds = took.count(), .reused = false};
 }

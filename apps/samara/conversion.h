@@ -38,6 +38,7 @@ absl::StatusOr<std::vector<LayerJob>> find_layers(const std::string& source, std
 
 /// A directory of converted layers: `<root>/<hex of the layer's digest>/{index,blob}`. While one is written it lies in
 /// `<root>/.incoming`; a lock on the directory keeps a second process out.
+/// Content that layers there hold already isn't compressed again.
 /// Threads: one.
 class OutputDirectory {
  public:
@@ -50,11 +51,14 @@ class OutputDirectory {
 
  private:
   OutputDirectory(std::string root, Fd lock) : root_(std::move(root)), lock_(std::move(lock)) {}
+  /// Lets later conversions copy frames of the layer in `directory`.
+  void know(const std::string& directory);
   std::optional<LayerResult> find(const LayerJob& job) const;
   absl::StatusOr<LayerResult> convert_anew(const LayerJob& job, ThreadPool& pool, convert::Progress& progress);
 
   std::string root_;
   Fd lock_;
+  cache_index::KnownFrames known_;
 };
 
 /// The digest of a file's bytes.

@@ -50,6 +50,7 @@ struct FramePipeline::Workshop {
   }
 
   std::function<bool(const Digest&)> known;
+  const KnownFrames* frames = nullptr;
   std::mutex mutex;
   std::condition_variable job_done;
   std::vector<std::unique_ptr<Bench>> benches;
@@ -57,23 +58,19 @@ struct FramePipeline::Workshop {
 
 namespace {
 
-/// The frame of `bytes`, proved by opening it.
-absl::StatusOr<std::string> make_frame(FrameCompressor& compressor, std::vector<std::uint8_t>& reopened,
-                                       std::span<const std::uint8_t> bytes) {
-  std::string frame = compressor.compress(bytes);
+/// Whether the frame gives these bytes back.
+bool gives_back(std::string_view frame, std::vector<std::uint8_t>& reopened, std::span<const std::uint8_t> bytes) {
   reopened.resize(bytes.size());
-  if (!decompress_frame(as_bytes(frame), reopened).ok() ||
-      std::memcmp(reopened.data(), bytes.data(), bytes.size()) != 0) {
-    return absl::InternalError("a chunk's frame doesn't give the chunk back");
-  }
-  return frame;
+  return decompress_frame(as_bytes(frame), reopened).ok() &&
+         std::memcmp(reopened.data(), bytes.data(), bytes.size()) == 0;
 }
 
 }  // namespace
 
-FramePipeline::FramePipeline(ThreadPool& pool, std::function<bool(const Digest&)> known)
+FramePipeline::FramePipeline(ThreadPool& pool, std::function<bool(const Digest&)> known, const KnownFrames* frames)
     : pool_(pool), shop_(std::make_shared<Workshop>()) {
   shop_->known = std::move(known);
+  shop_->frames = frames;
 }
 
 FramePipeline::~FramePipeline() {
@@ -89,9 +86,14 @@ void FramePipeline::work(Job& job, Workshop& shop) {
   FramedChunk& chunk = job.chunk;
   chunk.digest = sha256(chunk.bytes);
   if (!shop.known(chunk.digest)) {
-    absl::StatusOr<std::string> frame = make_frame(bench->compressor, bench->reopened, chunk.bytes);
-    job.status = frame.status();
-    if (frame.ok()) chunk.frame = *std::move(frame);
+    std::optional<std::string> frame = shop.frames == nullptr ? std::nullopt : shop.frames->find(chunk.digest);
+    if (!frame || !gives_back(*frame, bench->reopened, chunk.bytes)) {
+      frame = bench->compressor.compress(chunk.bytes);
+      if (!gives_back(*frame, bench->reopened, chunk.bytes)) {
+        job.status = absl::InternalError("a chunk's frame doesn't give the chunk back");
+      }
+    }
+    chunk.frame = *std::move(frame);
   }
   shop.done(job, std::move(bench));
 }

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/thread_pool.h"
 #include "cache_index/frame.h"
+#include "cache_index/known_frames.h"
 
 namespace samara::cache_index {
 
@@ -24,15 +25,16 @@ struct FramedChunk {
   std::string frame;  ///< empty when the content was known: it has a frame already
 };
 
-/// Hashes and compresses chunks on a thread pool and hands them out in the order they came. Each new frame is
-/// decompressed again and compared, so what is handed out is proved to hold its chunk.
+/// Hashes and compresses chunks on a thread pool and hands them out in the order they came. Each new frame, copied from
+/// another layer or made, is decompressed again and compared, so what is handed out is proved to hold its chunk.
 ///
 /// Threads: submit(), take(), ready() and waiting() belong to one owner. A take() that would wait for a chunk that no
 /// thread has begun does the work itself: so it can't deadlock, even when the owner runs on the pool.
 class FramePipeline {
  public:
-  /// `known`: whether a content has a frame already; called on any thread.
-  FramePipeline(ThreadPool& pool, std::function<bool(const Digest&)> known);
+  /// `known`: whether a content has a frame in this blob already; called on any thread. `frames` (may be nullptr, is
+  /// borrowed): where to copy frames from.
+  FramePipeline(ThreadPool& pool, std::function<bool(const Digest&)> known, const KnownFrames* frames);
   ~FramePipeline();  ///< drops what wasn't taken; waits only for chunks that a thread is at
   FramePipeline(const FramePipeline&) = delete;
 

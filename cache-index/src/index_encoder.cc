@@ -137,17 +137,11 @@ std::string encode_chunks(std::span<const Chunk> chunks) {
 
 constexpr std::size_t aligned(std::size_t size) { return (size + kSectionAlignment - 1) & ~(kSectionAlignment - 1); }
 
-constexpr std::uint32_t kZstdParameters = kFrameParameters.strategy | kFrameParameters.min_match << 8 |
-                                          kFrameParameters.hash_log << 16 | kFrameParameters.chain_log << 24;
-
 std::string encode_header(const LayerInfo& info, std::uint32_t inodes, std::uint32_t chunks) {
   std::string head(kMagic);
-  for (const std::uint32_t field :
-       {kVersion, static_cast<std::uint32_t>(kHeaderBytes), static_cast<std::uint32_t>(kStreamAlignment), kFastCdc,
-        kMinChunkBytes, kAverageChunkBytes, kMaxChunkBytes, kForcedCutBytes, kZstdParameters,
-        zstd_version()}) {
-    append_le(head, field);
-  }
+  append_le(head, kVersion);
+  append_le(head, static_cast<std::uint32_t>(kHeaderBytes));
+  for (const std::uint32_t field : making_parameters()) append_le(head, field);
   for (const std::uint64_t field : {info.blob_size, info.stream_size, info.tar_size}) append_le(head, field);
   append_le(head, inodes);
   append_le(head, chunks);

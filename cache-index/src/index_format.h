@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -17,7 +18,7 @@ inline constexpr std::size_t kSectionAlignment = 8;
 
 /// Where header fields lie.
 namespace header {
-inline constexpr std::size_t kFormatVersion = 8, kSize = 12, kBlobSize = 48, kStreamSize = 56, kTarSize = 64,
+inline constexpr std::size_t kFormatVersion = 8, kSize = 12, kMaking = 16, kBlobSize = 48, kStreamSize = 56, kTarSize = 64,
                              kInodeCount = 72, kChunkCount = 76, kDiffId = 80, kBlob = 112, kSections = 144;
 }  // namespace header
 
@@ -49,6 +50,9 @@ inline constexpr std::size_t kMaxSymlinkBytes = 4095;      ///< PATH_MAX without
 inline constexpr std::size_t kMaxXattrNameBytes = 255;     ///< XATTR_NAME_MAX
 inline constexpr std::size_t kMaxXattrValueBytes = 65536;  ///< XATTR_SIZE_MAX
 inline constexpr std::size_t kMaxXattrs = 4096;            ///< what fits XATTR_LIST_MAX with room to spare
+
+/// The header's fields from kMaking on: how this program makes layers.
+std::array<std::uint32_t, 8> making_parameters();
 
 /// A name that a directory may hold: 1 to kMaxNameBytes bytes, no '/', no NUL, not "." or "..".
 bool is_entry_name(std::string_view name);

@@ -181,6 +181,15 @@ absl::Status IndexReader::load() {
   return absl::OkStatus();
 }
 
+bool IndexReader::is_made_as_here() const {
+  std::size_t at = header::kMaking;
+  for (const std::uint32_t expected : making_parameters()) {
+    if (load_le<std::uint32_t>(&layout_->bytes[at]) != expected) return false;
+    at += sizeof expected;
+  }
+  return true;
+}
+
 absl::Status IndexReader::check_content() const {
   for (std::size_t i = 0; i < kSectionCount; ++i) {
     const Digest written = sha256_at(&layout_->bytes[header::kSections + i * kSectionEntryBytes + 16]);

@@ -59,11 +59,11 @@ class BlobFile {
 
 class LayerWriterImpl final : public LayerWriter {
  public:
-  LayerWriterImpl(std::string directory, Fd blob, ThreadPool& pool)
+  LayerWriterImpl(std::string directory, Fd blob, ThreadPool& pool, const KnownFrames* known)
       : directory_(std::move(directory)),
         max_in_flight_(max_chunks_in_flight(pool)),
         blob_(std::move(blob)),
-        pipeline_(pool, [this](const Digest& digest) { return table_.contains(digest); }) {}
+        pipeline_(pool, [this](const Digest& digest) { return table_.contains(digest); }, known) {}
 
   absl::Status framing(std::span<const std::uint8_t> bytes) override {
     SAMARA_RETURN_IF_ERROR(status_);
@@ -257,9 +257,10 @@ class LayerWriterImpl final : public LayerWriter {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LayerWriter>> LayerWriter::create(std::string directory, ThreadPool& pool) {
+absl::StatusOr<std::unique_ptr<LayerWriter>> LayerWriter::create(std::string directory, ThreadPool& pool,
+                                                                 const KnownFrames* known) {
   SAMARA_ASSIGN_OR_RETURN(Fd blob, open_file(str_cat(directory, "/blob"), O_RDWR | O_CREAT | O_TRUNC));
-  return std::unique_ptr<LayerWriter>(std::make_unique<LayerWriterImpl>(std::move(directory), std::move(blob), pool));
+  return std::make_unique<LayerWriterImpl>(std::move(directory), std::move(blob), pool, known);
 }
 
 }  // namespace samara::cache_index

@@ -149,7 +149,7 @@ class SampleWriter {
 absl::StatusOr<SampleLayer> write_sample_layer(const std::string& directory, const std::vector<SampleEntry>& entries,
                                                const SampleWriting& writing) {
   ThreadPool pool("sample", writing.threads);
-  SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<LayerWriter> writer, LayerWriter::create(directory, pool));
+  SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<LayerWriter> writer, LayerWriter::create(directory, pool, writing.known));
   SampleWriter sample(*writer, writing.split);
   for (const SampleEntry& entry : entries) SAMARA_RETURN_IF_ERROR(sample.add(entry));
   SampleLayer layer{.blob_path = directory + "/blob", .index_path = directory + "/index"};

@@ -41,6 +41,7 @@ struct SampleLayer {
 struct SampleWriting {
   std::size_t threads = 2;
   std::size_t split = 0;  ///< bytes a call of framing(), data() and hole(); 0: all at once
+  const KnownFrames* known = nullptr;
 };
 
 /// Writes `<directory>/blob` and `<directory>/index` of a layer with these entries.

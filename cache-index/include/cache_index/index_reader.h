@@ -64,6 +64,10 @@ class IndexReader {
 
   const LayerInfo& info() const { return info_; }
 
+  /// Whether the layer was cut and compressed as this program would: the same parameters and the same release of libzstd.
+  /// Then each of its frames is what compressing its chunk here would give.
+  bool is_made_as_here() const;
+
   /// Reads everything and compares each section with its checksum in the header: for whoever holds an index without
   /// knowing its digest.
   absl::Status check_content() const;

@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/thread_pool.h"
 #include "cache_index/index_reader.h"
+#include "cache_index/known_frames.h"
 #include "cache_index/layer_tree.h"
 
 namespace samara::cache_index {
@@ -30,7 +31,9 @@ namespace samara::cache_index {
 class LayerWriter {
  public:
   /// Writes `<directory>/blob` and `<directory>/index`; the directory exists and is the caller's.
-  static absl::StatusOr<std::unique_ptr<LayerWriter>> create(std::string directory, ThreadPool& pool);
+  /// `known` (borrowed, may be nullptr): frames that needn't be made again; they don't change what is written.
+  static absl::StatusOr<std::unique_ptr<LayerWriter>> create(std::string directory, ThreadPool& pool,
+                                                             const KnownFrames* known = nullptr);
   virtual ~LayerWriter() = default;
 
   /// Bytes of the tar that aren't file data.

@@ -44,10 +44,10 @@ absl::StatusOr<Tar> read_tar(ReadAhead& input, const std::optional<Digest>& expe
 
 absl::StatusOr<ConvertedLayer> convert_layer(ByteStream& input, const std::string& directory,
                                              const std::optional<Digest>& expected_diff_id, ThreadPool& pool,
-                                             Progress* progress) {
+                                             Progress* progress, const cache_index::KnownFrames* known) {
   Progress unwatched;
   Progress& watched = progress != nullptr ? *progress : unwatched;
-  SAMARA_ASSIGN_OR_RETURN(const auto writer, cache_index::LayerWriter::create(directory, pool));
+  SAMARA_ASSIGN_OR_RETURN(const auto writer, cache_index::LayerWriter::create(directory, pool, known));
 
   HashingStream compressed(input, watched.compressed_bytes);
   ReadAhead ahead([&compressed] { return decompress(compressed); });

@@ -27,12 +27,14 @@ struct ConvertedLayer {
 /// Converts one layer while it streams in: gzip (several members too), zstd (several frames too) or plain tar, told by
 /// its first bytes, to `<directory>/blob` and `<directory>/index`.
 ///
+/// `known`: frames of other layers to copy instead of compressing the same content again; see KnownFrames.
 /// Errors: DataLoss (cut short, corrupt compression, not a tar, differs from `expected_diff_id`), Unimplemented (a tar
 /// that can't be had lazily, with the reason), those of `input`, and disk errors. Nothing is published here.
 /// Memory: bounded, see LayerWriter. Threads: blocks the caller; decompresses on a thread of its own, compresses on
 /// `pool`.
 absl::StatusOr<ConvertedLayer> convert_layer(ByteStream& input, const std::string& directory,
                                              const std::optional<Digest>& expected_diff_id, ThreadPool& pool,
-                                             Progress* progress = nullptr);
+                                             Progress* progress = nullptr,
+                                             const cache_index::KnownFrames* known = nullptr);
 
 }  // namespace samara::convert
