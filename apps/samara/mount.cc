@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -24,6 +23,7 @@
 #include "base/text.h"
 #include "cache_index/index_reader.h"
 #include "commands.h"
+#include "converted_layers.h"
 #include "fuse_fs/lazy_mount.h"
 #include "fuse_fs/local_reader.h"
 
@@ -38,45 +38,16 @@ Examples:
   samara mount converted /mnt
   samara mount some/index some/blob /mnt)";
 
-struct LayerFiles {
-  std::string name, index, blob;
-};
-
-struct OpenLayer {
+struct MountedLayer {
   std::string name;
   peer::LayerIndex index;
 };
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
-
-LayerFiles in_directory(const std::string& directory) { return {directory, directory + "/index", directory + "/blob"}; }
-
-/// What `paths` name, without the mountpoint.
-absl::StatusOr<std::vector<LayerFiles>> find_layers(const std::vector<std::string>& paths) {
-  if (paths.size() == 2) return std::vector<LayerFiles>{{paths[0], paths[0], paths[1]}};
-  if (exists(paths[0] + "/index")) return std::vector<LayerFiles>{in_directory(paths[0])};
-  std::error_code error;
-  std::vector<LayerFiles> layers;
-  for (const auto& entry : std::filesystem::directory_iterator(paths[0], error)) {
-    if (exists(entry.path().string() + "/index")) layers.push_back(in_directory(entry.path().string()));
-  }
-  if (error) return errno_status(error.value(), paths[0]);
-  if (layers.empty()) return absl::NotFoundError(str_cat(paths[0], " holds no index, nor directories with one"));
-  std::sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  return layers;
-}
-
-absl::StatusOr<OpenLayer> open_layer(const LayerFiles& files, fuse_fs::LocalReader& reader) {
-  SAMARA_ASSIGN_OR_RETURN(auto index, cache_index::IndexReader::open(files.index));
-  SAMARA_RETURN_IF_ERROR(annotate(index->check_content(), files.index));
-  SAMARA_ASSIGN_OR_RETURN(Fd blob, open_file(files.blob, O_RDONLY));
-  SAMARA_ASSIGN_OR_RETURN(const std::uint64_t size, file_size(blob.get()));
-  if (size != index->info().blob_size) {
-    return absl::InvalidArgumentError(
-        str_cat(files.blob, " has ", size, " bytes, its index says ", index->info().blob_size));
-  }
-  reader.add_blob(index->info().blob, std::move(blob));
-  return OpenLayer{files.name, std::move(index)};
+absl::StatusOr<MountedLayer> open_layer(const ConvertedFiles& files, fuse_fs::LocalReader& reader) {
+  SAMARA_ASSIGN_OR_RETURN(OpenLayer layer, open_converted(files));
+  SAMARA_RETURN_IF_ERROR(annotate(layer.index->check_content(), files.index));
+  reader.add_blob(layer.index->info().blob, std::move(layer.blob));
+  return MountedLayer{files.name, std::move(layer.index)};
 }
 
 /// What stands at a path, to see later whether it still does.
@@ -127,7 +98,7 @@ absl::Status wait_for_end(const std::string& mountpoint, const sigset_t& signals
   return absl::OkStatus();
 }
 
-void describe(const std::string& path, const OpenLayer& layer) {
+void describe(const std::string& path, const MountedLayer& layer) {
   const cache_index::LayerInfo& info = layer.index->info();
   std::printf("%s: %s (%s, %u inodes, %.1f MiB)\n", path.c_str(), layer.name.c_str(), info.diff_id.to_string().c_str(),
               info.inode_count, static_cast<double>(info.stream_size) / (1 << 20));
@@ -141,11 +112,11 @@ absl::Status run(std::vector<std::string> paths) {
 
   const std::string wanted = paths.back();
   paths.pop_back();
-  SAMARA_ASSIGN_OR_RETURN(const std::vector<LayerFiles> files, find_layers(paths));
+  SAMARA_ASSIGN_OR_RETURN(const std::vector<ConvertedFiles> files, find_converted(paths));
   fuse_fs::LocalReader reader({});
-  std::vector<OpenLayer> layers;
-  for (const LayerFiles& each : files) {
-    SAMARA_ASSIGN_OR_RETURN(OpenLayer layer, open_layer(each, reader));
+  std::vector<MountedLayer> layers;
+  for (const ConvertedFiles& each : files) {
+    SAMARA_ASSIGN_OR_RETURN(MountedLayer layer, open_layer(each, reader));
     layers.push_back(std::move(layer));
   }
 
