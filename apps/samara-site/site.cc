@@ -1,6 +1,5 @@
 #include "site.h"
 
-#include "access_log.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -79,13 +78,12 @@ Source Site::answer_admitted(const http::Request& request, http::ResponseWriter&
 }
 
 void Site::answer(const registry_proxy::Access& access, http::Request request, http::ResponseWriter& out) {
-  const std::string& path = request.target.path;
   const auto start = clock_.now();
   if (answer_health(request, out, [] { return absl::OkStatus(); })) return;
   const std::optional<std::string> client = access.admit(request);
   if (client && answer_metrics(request, out, metrics_)) return;
 
-  ObservedResponse observed(out);
+  ObservedResponse observed(out, clock_);
   Source source = Source::kNone;
   if (client) {
     source = answer_admitted(request, observed);
@@ -95,23 +93,7 @@ void Site::answer(const registry_proxy::Access& access, http::Request request, h
     access.refuse(request, observed);
   }
 
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - start);
-  log::info("request", {{"method", request.method},
-                        {"path", path},
-                        {"ns", request.target.query_value("ns")},
-                        {"range", request.headers.get("Range")},
-                        {"status", observed.status()},
-                        {"bytes", observed.bytes()},
-                        {"ms", took.count()},
-                        {"source", registry_proxy::to_string(source)},
-                        {"client", client.value_or("")},
-                        {"peer", request.peer}});
-  metrics_.counter("samara_site_requests_total", "Requests answered", {{"status", std::to_string(observed.status())},
-                                                                       {"source", std::string(registry_proxy::to_string(source))}})
-      .add();
-  metrics_.counter("samara_site_sent_bytes_total", "Bytes of bodies sent, by where they came from",
-                   {{"source", std::string(registry_proxy::to_string(source))}})
-      .add(static_cast<double>(observed.bytes()));
+  access_log_.note(request, client.value_or(""), observed, source, start);
 }
 
 }  // namespace samara

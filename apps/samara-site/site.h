@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "access_log.h"
 #include "base/clock.h"
 #include "base/http/client.h"
 #include "base/http/server.h"
@@ -36,6 +37,7 @@ class Site {
   const SiteOptions options_;
   Metrics metrics_;
   SystemClock clock_;
+  AccessLog access_log_{metrics_, clock_};
   http::Client client_;
   std::unique_ptr<cache_index::Cache> cache_;
   registry_proxy::Upstreams upstreams_;

@@ -58,7 +58,8 @@ Source BlobAnswer::follow(FillReader fill) {
     (void)begin_once(*answer);
     return Source::kFill;
   }
-  if (answer->range.begin > fill->readable() + far_ahead_) return pass_through(*answer, answer->range.begin);
+  const std::uint64_t near = answer->range.begin - std::min(answer->range.begin, far_ahead_);
+  if (near > 0 && !fill->gets_to(near, patience_)) return pass_through(*answer, answer->range.begin);
 
   std::uint64_t position = answer->range.begin;
   do {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 #include "base/http/server.h"
@@ -15,12 +16,14 @@ namespace samara::registry_proxy {
 class BlobAnswer {
  public:
   /// Everything is borrowed.
-  BlobAnswer(Blobs& blobs, BlobRef blob, const http::Headers& request, std::uint64_t far_ahead, http::ResponseWriter& out)
+  BlobAnswer(Blobs& blobs, BlobRef blob, const http::Headers& request, std::uint64_t far_ahead,
+             std::chrono::milliseconds patience, http::ResponseWriter& out)
       : blobs_(blobs),
         blob_(std::move(blob)),
         request_(request),
         range_header_(effective_range(request, blob_.digest)),
         far_ahead_(far_ahead),
+        patience_(patience),
         out_(out) {}
 
   Source run();
@@ -42,6 +45,7 @@ class BlobAnswer {
   const http::Headers& request_;
   const std::string_view range_header_;
   const std::uint64_t far_ahead_;
+  const std::chrono::milliseconds patience_;
   http::ResponseWriter& out_;
   bool tried_again_ = false;
 };

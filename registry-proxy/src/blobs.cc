@@ -30,7 +30,8 @@ Blobs::Blobs(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock
       clock_(clock),
       options_(options),
       bytes_fetched_(metrics.counter("samara_site_upstream_bytes_total", "Blob bytes fetched from registries.")),
-      active_(metrics.gauge("samara_site_fills", "Blobs being downloaded.")) {}
+      active_(metrics.gauge("samara_site_fills", "Blobs being downloaded.")),
+      joined_(metrics.counter("samara_site_joined_fills_total", "Readers of a download that another one had started.")) {}
 
 Blobs::~Blobs() { stop(); }
 
@@ -50,10 +51,15 @@ void Blobs::stop() {
     if (thread.joinable()) thread.join();
 }
 
+Blobs::Opened Blobs::join(const Running& running) {
+  joined_.add();
+  return FillReader(running.fill);
+}
+
 std::optional<Blobs::Opened> Blobs::find(const Digest& digest) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto it = fills_.find(digest); it != fills_.end()) return Opened(FillReader(it->second.fill));
+    if (const auto it = fills_.find(digest); it != fills_.end()) return join(it->second);
   }
   auto object = cache_.open_object(digest);  // a fill leaves the map only after its object is there
   if (!object.ok()) return std::nullopt;
@@ -70,7 +76,7 @@ absl::StatusOr<Blobs::Opened> Blobs::open(const BlobRef& blob) {
   // Under the lock a blob is on its way, in the cache, or nowhere; then exactly one caller starts its fill.
   const std::lock_guard lock(mutex_);
   if (stopping_) return absl::CancelledError("stopping");
-  if (const auto it = fills_.find(blob.digest); it != fills_.end()) return Opened(FillReader(it->second.fill));
+  if (const auto it = fills_.find(blob.digest); it != fills_.end()) return join(it->second);
   if (auto object = cache_.open_object(blob.digest); object.ok()) return Opened(std::move(*object));
   if (fills_.size() >= options_.max_fills) return absl::ResourceExhaustedError("too many blobs are being downloaded");
   SAMARA_ASSIGN_OR_RETURN(auto writer, cache_.create_object(blob.digest));

@@ -191,6 +191,11 @@ absl::StatusOr<std::uint64_t> Fill::wait_size(std::stop_token stop) {
   return *size_;
 }
 
+bool Fill::gets_to(std::uint64_t offset, std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, patience, [&] { return done_ || readable_locked() > offset; });
+}
+
 absl::StatusOr<std::uint64_t> Fill::wait_readable(std::uint64_t offset, std::stop_token stop) {
   std::unique_lock lock(mutex_);
   if (!changed_.wait(lock, stop, [&] { return done_ || readable_locked() > offset; }))

@@ -58,7 +58,8 @@ Source Mirror::answer(const http::Request& request, const Route& route, const Re
   switch (route.kind) {
     case Kind::kManifest: return answer_manifest(request, repository, *reference, out);
     case Kind::kBlob:
-      return BlobAnswer(blobs_, {repository, *reference->digest, std::nullopt}, request.headers, options_.far_ahead, out).run();
+      return BlobAnswer(blobs_, {repository, *reference->digest, std::nullopt}, request.headers, options_.far_ahead,
+                        options_.patience, out).run();
     case Kind::kTags: return listings_->answer_tags(request, repository, out);
     case Kind::kReferrers: return listings_->answer_referrers(request, repository, *reference->digest, out);
     case Kind::kCatalog: return listings_->answer_catalog(request, repository.registry, out);

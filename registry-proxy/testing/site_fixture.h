@@ -118,6 +118,7 @@ struct SiteFixture {
   }
   static Mirror::Options with_registry(Mirror::Options options) {
     options.default_registry = "fake.test";
+    if (options.patience == Mirror::Options().patience) options.patience = {};  // tests wait for events, not for time
     return options;
   }
   void handle(const http::Request& request, http::ResponseWriter& out) {

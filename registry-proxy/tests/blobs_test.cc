@@ -288,6 +288,53 @@ TEST(BlobMirror, FetchesARangeFarAheadByItself) {
   EXPECT_EQ(beside.body, content.substr(500'000, 1000));
 }
 
+// As containerd 2.1 and later fetch a layer: several open-ended ranges at once, each cut off after its part.
+TEST(BlobMirror, FetchesOnceForManyRangesThatAreCutOff) {
+  SiteFixture site;
+  const std::string content = numbers(4 * kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  site.upstream.pause_blob(blob, kMiB);
+  const auto ask = [&](RawConnection& connection, std::uint64_t from) {
+    connection.send(str_cat("GET /v2/app/blobs/", blob.to_string(), "?ns=fake.test HTTP/1.1\r\nHost: a\r\nRange: bytes=", from,
+                            "-\r\n\r\n"));
+  };
+
+  std::vector<std::unique_ptr<RawConnection>> clients;
+  for (std::uint64_t part = 0; part < 4; ++part) {
+    clients.push_back(std::make_unique<RawConnection>(site.server->port()));
+    ask(*clients.back(), part * kMiB);
+  }
+  site.upstream.wait_for_request("/blobs/");
+  site.upstream.release();
+  for (std::uint64_t part = 0; part < 4; ++part)
+    EXPECT_THAT(clients[part]->read_until(content.substr(part * kMiB, 1000)), ::testing::EndsWith(content.substr(part * kMiB, 1000)));
+  clients.clear();  // none of them reads to the end
+
+  EXPECT_EQ(site.blob(blob).body, content);
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 1);
+}
+
+TEST(BlobMirror, LetsADownloadCatchUpBeforeItFetchesARangeTwice) {
+  SiteFixture::Settings settings = SiteFixture::never_converting();
+  settings.mirror.far_ahead = kMiB;
+  settings.mirror.patience = std::chrono::minutes(1);
+  SiteFixture site(settings);
+  const std::string content = numbers(4 * kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  site.upstream.pause_blob(blob, 1000);
+  RawConnection whole(site.server->port()), range(site.server->port());
+  const std::string request = str_cat("GET /v2/app/blobs/", blob.to_string(), "?ns=fake.test HTTP/1.0\r\n");
+
+  whole.send(request + "\r\n");
+  site.upstream.wait_for_request("/blobs/");
+  range.send(request + "Range: bytes=3145728-\r\n\r\n");
+  site.upstream.release();
+
+  EXPECT_THAT(range.read_to_end(), ::testing::EndsWith(content.substr(3 * kMiB)));
+  EXPECT_THAT(whole.read_to_end(), ::testing::EndsWith(content));
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 1);
+}
+
 TEST(BlobMirror, TellsASizeWithoutFetchingTheBlob) {
   SiteFixture site;
   const Digest blob = site.upstream.add_blob(numbers(100'000));

@@ -60,6 +60,7 @@ class Blobs {
     std::shared_ptr<Fill> fill;
     std::thread thread;
   };
+  Opened join(const Running& running);
   void run_fill(const std::shared_ptr<Fill>& fill);
   std::vector<std::thread> take_finished();
 
@@ -69,6 +70,7 @@ class Blobs {
   const Options options_;
   Metrics::Counter& bytes_fetched_;
   Metrics::Gauge& active_;
+  Metrics::Counter& joined_;
 
   std::mutex mutex_;
   bool stopping_ = false;

@@ -62,6 +62,8 @@ class Fill {
 
   /// The blob's size as soon as upstream has told it. Errors: why the fill failed; Cancelled (`stop`).
   absl::StatusOr<std::uint64_t> wait_size(std::stop_token stop = {});
+  /// Waits up to `patience` until the byte at `offset` can be read; false when it still can't.
+  bool gets_to(std::uint64_t offset, std::chrono::milliseconds patience);
   /// Blocks until the byte at `offset` can be read from fd(); returns how far one can read, or `offset` itself when
   /// the blob ends there. Errors: why the fill failed (nothing it got is to be used any more); Cancelled (`stop`).
   absl::StatusOr<std::uint64_t> wait_readable(std::uint64_t offset, std::stop_token stop = {});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -38,6 +39,7 @@ class Mirror {
   struct Options {
     std::string default_registry = "docker.io";  ///< when there is no ?ns=
     std::uint64_t far_ahead = 8u << 20;           ///< bytes that a reader waits for at most, in place of a range fetch
+    std::chrono::milliseconds patience{250};      ///< for a download that is behind that to catch up, likewise
   };
   /// Everything is borrowed.
   Mirror(Upstreams& upstreams, Manifests& manifests, Blobs& blobs, Conversions& conversions, const Options& options);
