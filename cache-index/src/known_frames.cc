@@ -8,7 +8,7 @@ namespace samara::cache_index {
 
 bool KnownFrames::add(const IndexReader& index, Fd blob) {
   const std::uint32_t chunks = index.info().chunk_count;
-  if (!index.is_made_as_here() || blobs_.size() >= kMaxLayers || chunks > kMaxChunks - places_.size()) return false;
+  if (!index.is_made_as_here() || is_full() || chunks > kMaxChunks - places_.size()) return false;
   const auto number = static_cast<std::uint32_t>(blobs_.size());
   for (std::uint32_t i = 0; i < chunks; ++i) {
     const absl::StatusOr<Chunk> chunk = index.chunk(i);

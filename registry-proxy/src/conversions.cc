@@ -1,11 +1,15 @@
 #include "registry_proxy/conversions.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <filesystem>
 
 #include "base/log.h"
+#include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "cache_index/known_frames.h"
 #include "convert/converter.h"
 
 namespace samara::registry_proxy {
@@ -27,6 +31,21 @@ bool is_final(const peer::LayerStatus& status) { return status.state != State::k
 bool is_layers_fault(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsUnimplemented(status) || absl::IsInvalidArgument(status) ||
          absl::IsNotFound(status);
+}
+
+// Frames of the layers that are here. Files are opened by their paths, since to copy from a blob is no use of it that
+// should keep it from being evicted; what can't be opened, or isn't there whole, only saves less work.
+std::unique_ptr<cache_index::KnownFrames> known_frames(const cache_index::Cache& cache) {
+  auto known = std::make_unique<cache_index::KnownFrames>();
+  const auto layers = cache.layers();
+  if (!layers.ok()) return known;
+  for (const cache_index::LayerRecord& record : *layers) {
+    if (known->is_full()) break;
+    const auto index = cache_index::IndexReader::open(cache.object_path(record.index));
+    auto blob = open_file(cache.object_path(record.blob), O_RDONLY);
+    if (index.ok() && blob.ok()) known->add(**index, *std::move(blob));
+  }
+  return known;
 }
 
 }  // namespace
@@ -170,8 +189,9 @@ absl::StatusOr<cache_index::LayerRecord> Conversions::convert(Job& job) {
     }
   } const cleanup{directory};
 
+  const auto known = known_frames(cache_);
   SAMARA_ASSIGN_OR_RETURN(const convert::ConvertedLayer layer,
-                          convert::convert_layer(*input, directory, diff_id, compressors_, &job.progress));
+                          convert::convert_layer(*input, directory, diff_id, compressors_, &job.progress, known.get()));
   if (layer.layer.algorithm() == job.layer.digest.algorithm() && layer.layer != job.layer.digest) {
     // Only bytes from the cache can get here: a fill checks its own.
     SAMARA_RETURN_IF_ERROR(cache_.remove_object(job.layer.digest));

@@ -60,6 +60,23 @@ TEST(Conversions, ConvertAnImagesLayersWhenItsManifestIsPulled) {
   EXPECT_EQ(site.upstream.requests("GET", image.layers[0].to_string()), 1);
 }
 
+TEST(Conversions, MakeTheSameOfALayerWhoseContentIsKnown) {
+  const std::string content(700'000, 'c');
+  const auto first = layer_of("first", content), second = layer_of("second", content);
+  SiteFixture fresh(converting()), knowing(converting());
+  const auto alone = fresh.upstream.add_image("app", "1", {second});
+  const auto both = knowing.upstream.add_image("app", "1", {first, second});
+
+  fresh.manifest("1");
+  knowing.manifest("1");
+  const auto anew = fresh.conversions.status(alone.layers[0], kPatience);
+  ASSERT_EQ(knowing.conversions.status(both.layers[0], kPatience).state, State::kConverted);
+  const auto known = knowing.conversions.status(both.layers[1], kPatience);
+
+  EXPECT_EQ(known.record.index, anew.record.index);
+  EXPECT_EQ(known.record.blob, anew.record.blob);
+}
+
 TEST(Conversions, ShareADownloadWithWhoeverPulls) {
   SiteFixture site(converting());
   const auto layer = layer_of("a", std::string(1'000'000, 'a'));

@@ -24,6 +24,7 @@ class KnownFrames {
  public:
   static constexpr std::size_t kMaxChunks = 1u << 17, kMaxLayers = 256;
 
+  bool is_full() const { return blobs_.size() >= kMaxLayers || places_.size() >= kMaxChunks; }
   /// Takes a layer's frames. False: not taken, for its frames are made otherwise, or there is no room.
   bool add(const IndexReader& index, Fd blob);
   /// The frame of this content; nullopt when there is none, or it can't be read.
