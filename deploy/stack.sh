@@ -193,7 +193,7 @@ remove_leftovers() {
     [[ ! -f $pid_file ]] || kill -KILL "$(<"$pid_file")" 2>/dev/null
   done
   for process in /proc/[0-9]*; do
-    words=$({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null)
+    words=$({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) || continue  # it ended meanwhile
     [[ $words != *containerd-shim*"-address $directory/containerd.sock"* ]] || kill -KILL "${process#/proc/}" 2>/dev/null
   done
   unmount_below "$directory"
