@@ -37,6 +37,8 @@ absl::Status read_common(Config& config, UpstreamConfig& upstream) {
   upstream.convert = *policy;
   upstream.connect_timeout = config.duration("connect_timeout", upstream.connect_timeout);
   upstream.idle_timeout = config.duration("idle_timeout", upstream.idle_timeout);
+  upstream.tag_ttl = config.duration("tag_ttl", upstream.tag_ttl);
+  upstream.stale_for = config.duration("stale_for", upstream.stale_for);
   upstream.failed_behind = config.duration("failed_behind", upstream.failed_behind);
   upstream.longest_backoff = config.duration("longest_backoff", upstream.longest_backoff);
   return absl::OkStatus();
@@ -89,7 +91,6 @@ absl::Status read_options(Config& config, SiteOptions& options) {
   SAMARA_ASSIGN_OR_RETURN(options.listeners, read_listeners(config));
   options.cache = config.text("cache", options.cache);
   options.mirror.default_registry = config.text("default_registry", options.mirror.default_registry);
-  options.manifests.tag_ttl = config.duration("tag_ttl", options.manifests.tag_ttl);
   options.conversions.layers_at_once =
       static_cast<std::size_t>(config.number("layers_at_once", static_cast<std::int64_t>(options.conversions.layers_at_once)));
   options.conversions.threads =

@@ -57,7 +57,7 @@ Site::Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache)
       manifests_(*cache_, upstreams_, clock_, options_.manifests),
       conversions_(*cache_, blobs_, clock_, metrics_, options_.conversions),
       mirror_(upstreams_, manifests_, blobs_, conversions_, options_.mirror),
-      site_api_(*cache_, upstreams_, conversions_) {}
+      site_api_(*cache_, upstreams_, manifests_, conversions_) {}
 
 Site::~Site() {
   upstreams_.stop();

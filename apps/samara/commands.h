@@ -20,6 +20,7 @@ void add_mount(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);
 void add_hosts_toml(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
+void add_tag(CLI::App& app, int& exit_code);
 
 /// Prints "samara: <message>" to stderr and gives 1; gives 0 for OK.
 int report(const absl::Status& status);

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   samara::cli::add_status(app, exit_code);
   samara::cli::add_hosts_toml(app, exit_code);
   samara::cli::add_doctor(app, exit_code);
+  samara::cli::add_tag(app, exit_code);
 
   try {
     app.parse(argc, argv);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cache_index/hasher.h"
 #include "outage.h"
+#include "outages.h"
 #include "single_flight.h"
 
 namespace samara::registry_proxy {
@@ -49,7 +50,11 @@ std::vector<std::string> Manifests::tables() {
 }
 
 Manifests::Manifests(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, const Options& options)
-    : cache_(cache), upstreams_(upstreams), clock_(clock), options_(options), flights_(std::make_unique<Flights>()) {}
+    : cache_(cache),
+      upstreams_(upstreams),
+      clock_(clock),
+      flights_(std::make_unique<Flights>()),
+      outages_(std::make_unique<Outages>(clock, options.pause_after_outage)) {}
 Manifests::~Manifests() = default;
 
 absl::StatusOr<StoredManifest> Manifests::get(const Repository& repository, const Reference& reference) {
@@ -63,40 +68,68 @@ absl::StatusOr<StoredManifest> Manifests::by_digest(const Repository& repository
 }
 
 absl::StatusOr<StoredManifest> Manifests::by_tag(const Repository& repository, const std::string& tag) {
+  SAMARA_ASSIGN_OR_RETURN(const Upstream* const upstream, upstreams_.find(repository.registry));
   const std::optional<Tag> known = load_tag(repository, tag);
-  if (known && fresh(*known)) {
-    if (auto stored = load(known->digest); stored.ok()) return stored;
+  if (known && younger(*known, upstream->config().tag_ttl)) {
+    auto stored = load(known->digest);
+    if (stored.ok()) {
+      stored->age = age_of(*known);
+      return stored;
+    }
   }
-  return flights_->run(tag_key(repository, tag), [&] { return refresh_tag(repository, tag); });
+  return flights_->run(tag_key(repository, tag), [&] { return refresh_tag(repository, tag, Patience::kNormal); });
+}
+
+absl::StatusOr<Manifests::Refreshed> Manifests::refresh(const Repository& repository, const std::string& tag) {
+  const std::optional<Tag> known = load_tag(repository, tag);
+  SAMARA_ASSIGN_OR_RETURN(const StoredManifest now, flights_->run(str_cat(tag_key(repository, tag), " now"), [&] {
+    return refresh_tag(repository, tag, Patience::kAskNow);
+  }));
+  return Refreshed{known ? std::optional(known->digest) : std::nullopt, now.digest};
 }
 
 // Asks upstream what the tag names now; falls back to what it named last while upstream is away.
-absl::StatusOr<StoredManifest> Manifests::refresh_tag(const Repository& repository, const std::string& tag) {
+absl::StatusOr<StoredManifest> Manifests::refresh_tag(const Repository& repository, const std::string& tag,
+                                                      Patience patience) {
+  SAMARA_ASSIGN_OR_RETURN(const Upstream* const upstream, upstreams_.find(repository.registry));
+  const UpstreamConfig& config = upstream->config();
   const std::optional<Tag> known = load_tag(repository, tag);
   absl::StatusOr<StoredManifest> stored = absl::NotFoundError("");
   if (known) stored = load(known->digest);
-  if (stored.ok() && fresh(*known)) return stored;  // whoever flew before us has asked
+  if (!stored.ok()) return fetch(repository, Reference{tag, std::nullopt});
+  stored->age = age_of(*known);
+  const bool ask_now = patience == Patience::kAskNow;
+  if (!ask_now && younger(*known, config.tag_ttl)) return stored;  // whoever flew before us has asked
 
-  absl::Status failure;
-  if (stored.ok()) {
-    const auto now = ask_digest(repository, tag);
-    if (now.ok() && *now == known->digest) {
-      SAMARA_RETURN_IF_ERROR(store_tag(repository, tag, known->digest));
-      return stored;
-    }
-    failure = now.status();
+  const bool servable = config.stale_for.count() == 0 || younger(*known, config.tag_ttl + config.stale_for);
+  if (ask_now || !servable) return check_tag(repository, tag, known->digest);
+  if (outages_->may_ask(repository.registry)) {
+    auto checked = check_tag(repository, tag, known->digest);
+    outages_->done(repository.registry, is_outage(checked.status()));
+    if (checked.ok() || !is_outage(checked.status())) return checked;
+    log::warning("a tag can't be checked; giving what it named last", {{"tag", tag_key(repository, tag)},
+                                                                       {"digest", known->digest.to_string()},
+                                                                       {"error", checked.status()}});
   }
-  if (failure.ok()) {  // unknown, or moved: the manifest itself is needed
-    auto fetched = fetch(repository, Reference{tag, std::nullopt});
-    if (fetched.ok()) return fetched;
-    failure = fetched.status();
-  }
-  if (absl::IsNotFound(failure)) forget_tag(repository, tag);
-  if (!stored.ok() || !is_outage(failure)) return failure;
-  log::warning("a tag can't be checked; giving what it named last",
-               {{"tag", tag_key(repository, tag)}, {"digest", known->digest.to_string()}, {"error", failure}});
   stored->stale = true;
   return stored;
+}
+
+// What the tag names now: the manifest itself is fetched only when it isn't `known` any more.
+absl::StatusOr<StoredManifest> Manifests::check_tag(const Repository& repository, const std::string& tag,
+                                                    const Digest& known) {
+  const auto now = ask_digest(repository, tag);
+  if (absl::IsNotFound(now.status())) forget_tag(repository, tag);
+  if (!now.ok()) return now.status();
+  if (*now == known) {
+    SAMARA_RETURN_IF_ERROR(store_tag(repository, tag, known));
+    auto stored = load(known);
+    if (stored.ok()) stored->age = std::chrono::seconds(0);
+    return stored;
+  }
+  auto fetched = fetch(repository, Reference{tag, std::nullopt});
+  if (absl::IsNotFound(fetched.status())) forget_tag(repository, tag);
+  return fetched;
 }
 
 // nullopt when the registry doesn't tell digests.
@@ -149,6 +182,7 @@ absl::StatusOr<StoredManifest> Manifests::fetch(const Repository& repository, co
   manifest.media_type = manifest.parsed.media_type;
   if (const absl::Status kept = keep(repository, reference, manifest); !kept.ok())
     log::warning("a manifest can't be kept", {{"manifest", name}, {"error", kept}});  // it can still be given
+  if (!reference.digest) manifest.age = std::chrono::seconds(0);
   return manifest;
 }
 
@@ -219,10 +253,14 @@ absl::StatusOr<std::vector<std::string>> Manifests::repositories(std::string_vie
   return keys_after(kRepositoryTable, str_cat(registry, "/"));
 }
 
-// Checked in the last tag_ttl; a clock that went back makes a tag old.
-bool Manifests::fresh(const Tag& tag) const {
+std::chrono::seconds Manifests::age_of(const Tag& tag) const {
+  return std::max(std::chrono::seconds(0), duration_cast<std::chrono::seconds>(clock_.wall_now() - tag.checked));
+}
+
+// A clock that went back makes a tag old.
+bool Manifests::younger(const Tag& tag, milliseconds limit) const {
   const auto age = clock_.wall_now() - tag.checked;
-  return age >= milliseconds(0) && age < options_.tag_ttl;
+  return age >= milliseconds(0) && age < limit;
 }
 
 }  // namespace samara::registry_proxy

@@ -84,6 +84,7 @@ Source Mirror::answer_manifest(const http::Request& request, const Repository& r
   if (!out.is_head()) maybe_convert(repository, manifest->parsed);
   out.header("Docker-Content-Digest", manifest->digest.to_string());
   out.header("ETag", etag_of(manifest->digest));
+  if (manifest->age) out.header("Age", str_cat(manifest->age->count()));
   if (manifest->stale) out.header("Samara-Stale", "the registry can't be asked now");
   if (has_already(request.headers, manifest->digest)) {
     (void)out.respond(304);  // a client that left needs no answer

@@ -103,4 +103,27 @@ absl::StatusOr<Reference> parse_reference(std::string_view text) {
   return Reference{std::string(text), std::nullopt};
 }
 
+absl::StatusOr<ImageName> parse_image_name(std::string_view text) {
+  ImageName name{kDockerHub, text, Reference{"latest", std::nullopt}};
+  if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
+    const std::string_view first = text.substr(0, slash);
+    if (first == "localhost" || first.find_first_of(".:") != std::string_view::npos) {
+      name.registry = first;
+      name.repository = text.substr(slash + 1);
+    }
+  }
+  if (const std::size_t at = name.repository.find('@'); at != std::string_view::npos) {
+    SAMARA_ASSIGN_OR_RETURN(const Digest digest, Digest::parse(name.repository.substr(at + 1)));
+    name.reference = Reference{{}, digest};
+    name.repository = name.repository.substr(0, at);
+  }
+  if (const std::size_t colon = name.repository.find(':'); colon != std::string_view::npos) {
+    const std::string_view tag = name.repository.substr(colon + 1);
+    if (!is_tag(tag)) return absl::InvalidArgumentError("not a tag");
+    if (!name.reference.digest) name.reference.tag = tag;
+    name.repository = name.repository.substr(0, colon);
+  }
+  return name;
+}
+
 }  // namespace samara::registry_proxy

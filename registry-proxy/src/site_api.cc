@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 
 constexpr std::string_view kLayers = "/samara/v1/layers/";
 constexpr std::string_view kObjects = "/samara/v1/objects/";
+constexpr std::string_view kRefreshTag = "/samara/v1/tags/refresh";
 constexpr std::uint64_t kLongestWait = 600'000;  // ms
 
 Source answer_text(http::ResponseWriter& out, int status, std::string_view text) {
@@ -29,10 +30,11 @@ std::uint64_t number(const http::Target& target, std::string_view key) {
 
 }  // namespace
 
-SiteApi::SiteApi(cache_index::Cache& cache, Upstreams& upstreams, Conversions& conversions)
-    : cache_(cache), upstreams_(upstreams), conversions_(conversions) {}
+SiteApi::SiteApi(cache_index::Cache& cache, Upstreams& upstreams, Manifests& manifests, Conversions& conversions)
+    : cache_(cache), upstreams_(upstreams), manifests_(manifests), conversions_(conversions) {}
 
 Source SiteApi::handle(const http::Request& request, http::ResponseWriter& out) {
+  if (request.target.path == kRefreshTag) return answer_refresh(request, out);
   if (request.method != "GET" && request.method != "HEAD") {
     out.header("Allow", "GET, HEAD");
     return answer_text(out, 405, "only GET and HEAD");
@@ -58,6 +60,25 @@ Source SiteApi::answer_layer(const Digest& layer, const http::Target& target, ht
     status = conversions_.status(layer, milliseconds(std::min(number(target, "wait"), kLongestWait)));
   (void)out.respond(200, peer::encode(status), "text/plain");
   return Source::kCache;
+}
+
+// Has upstream asked what a tag names now. POST: it costs the registry a request, and changes what is served.
+Source SiteApi::answer_refresh(const http::Request& request, http::ResponseWriter& out) {
+  if (request.method != "POST") {
+    out.header("Allow", "POST");
+    return answer_text(out, 405, "only POST");
+  }
+  const auto image = parse_image_name(request.target.query_value("image"));
+  if (!image.ok()) return answer_text(out, 400, to_std(image.status().message()));
+  if (image->reference.digest) return answer_text(out, 400, "a digest always names the same");
+  const auto repository = upstreams_.repository(image->registry, image->repository);
+  if (!repository.ok()) return answer_text(out, 400, to_std(repository.status().message()));
+  const auto refreshed = manifests_.refresh(*repository, image->reference.tag);
+  if (!refreshed.ok()) return answer_text(out, absl::IsNotFound(refreshed.status()) ? 404 : 502, to_std(refreshed.status().message()));
+  std::string text = str_cat("image ", repository->to_string(), ":", image->reference.tag, "\nnow ", refreshed->now.to_string());
+  if (refreshed->was) str_append(&text, "\nwas ", refreshed->was->to_string());
+  answer_text(out, 200, text);
+  return Source::kUpstream;
 }
 
 // Asks for the layer's conversion, where the upstream's policy allows it.

@@ -48,7 +48,7 @@ struct SiteFixture {
         blobs(*cache, upstreams, clock, metrics, quick(settings.blobs)),
         conversions(*cache, blobs, clock, metrics, settings.conversions),
         mirror(upstreams, manifests, blobs, conversions, with_registry(settings.mirror)),
-        site_api(*cache, upstreams, conversions),
+        site_api(*cache, upstreams, manifests, conversions),
         server(*http::Server::create({}, [this](const auto& request, auto& out) { handle(request, out); })) {}
 
   ~SiteFixture() {

@@ -254,5 +254,90 @@ TEST(ManifestMirror, MendsAStoredManifestThatWasAltered) {
   EXPECT_EQ(site.upstream.requests("GET", "/manifests/"), 2);
 }
 
+TEST(ManifestMirror, TellsATagsAge) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  site.upstream.set_tag("app", "1", digest);
+
+  const auto first = site.manifest("1");
+  site.clock.advance(seconds(40));
+  const auto second = site.manifest("1");
+  site.clock.advance(seconds(40));
+  const auto checked = site.manifest("1");
+  site.upstream.answer("/manifests/", 500);
+  site.clock.advance(seconds(3600));
+  const auto stale = site.manifest("1");
+
+  EXPECT_EQ(first.head.headers.get("Age"), "0");
+  EXPECT_EQ(second.head.headers.get("Age"), "40");
+  EXPECT_EQ(checked.head.headers.get("Age"), "0");
+  EXPECT_EQ(stale.head.headers.get("Age"), "3600");
+  EXPECT_EQ(site.manifest(digest.to_string()).head.headers.get("Age"), "");
+}
+
+TEST(ManifestMirror, GivesAStaleTagOnlyForAsLongAsIsAllowed) {
+  auto settings = SiteFixture::never_converting();
+  settings.upstream.stale_for = seconds(600);
+  SiteFixture site(settings);
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("a"), std::string(kIndexType)));
+  site.manifest("1");
+  site.upstream.answer("/manifests/", 500);
+
+  site.clock.advance(seconds(650));
+  EXPECT_EQ(site.manifest("1").head.status, 200);
+  site.clock.advance(seconds(20));
+  EXPECT_EQ(site.manifest("1").head.status, 502);
+}
+
+TEST(ManifestMirror, LeavesARegistryThatIsAwayInPeaceForAMoment) {
+  SiteFixture site;
+  for (const char* tag : {"1", "2", "3"})
+    site.upstream.set_tag("app", tag, site.upstream.add_manifest(index(tag), std::string(kIndexType)));
+  for (const char* tag : {"1", "2", "3"}) site.manifest(tag);
+  site.clock.advance(seconds(61));
+  site.upstream.answer("/manifests/", 500);
+  const int before = site.upstream.requests("HEAD", "/manifests/");
+
+  for (const char* tag : {"1", "2", "3", "1"}) EXPECT_NE(site.manifest(tag).head.headers.get("Samara-Stale"), "") << tag;
+  EXPECT_EQ(site.upstream.requests("HEAD", "/manifests/"), before + 1);
+  site.upstream.answer("/manifests/", 0);
+  site.clock.advance(seconds(5));
+
+  EXPECT_EQ(site.manifest("2").head.headers.get("Samara-Stale"), "");
+}
+
+TEST(ManifestMirror, RefreshesATagOnRequest) {
+  SiteFixture site;
+  const Digest old = site.upstream.add_manifest(index("old"), std::string(kIndexType));
+  const Digest moved = site.upstream.add_manifest(index("new"), std::string(kIndexType));
+  site.upstream.set_tag("app", "1", old);
+  const std::string route = "/samara/v1/tags/refresh?image=fake.test/app:1";
+
+  const auto first = site.get(route, "", "POST");
+  site.upstream.set_tag("app", "1", moved);
+  const auto second = site.get(route, "", "POST");
+
+  EXPECT_EQ(first.head.status, 200);
+  EXPECT_EQ(first.body, str_cat("image fake.test/app:1\nnow ", old.to_string(), "\n"));
+  EXPECT_EQ(second.body, str_cat("image fake.test/app:1\nnow ", moved.to_string(), "\nwas ", old.to_string(), "\n"));
+  EXPECT_EQ(site.manifest("1").body, index("new"));
+}
+
+TEST(ManifestMirror, SaysWhyATagCantBeRefreshed) {
+  SiteFixture site;
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("a"), std::string(kIndexType)));
+  site.manifest("1");
+  site.upstream.answer("/manifests/", 500);
+  const std::string route = "/samara/v1/tags/refresh?image=";
+
+  EXPECT_EQ(site.get(route + "fake.test/app:1", "", "POST").head.status, 502);
+  site.upstream.answer("/manifests/", 0);
+  EXPECT_EQ(site.get(route + "fake.test/app:2", "", "POST").head.status, 404);
+  EXPECT_EQ(site.get(route + "fake.test/app@sha256:" + std::string(64, 'a'), "", "POST").head.status, 400);
+  EXPECT_EQ(site.get(route + "fake.test/App", "", "POST").head.status, 400);
+  EXPECT_EQ(site.get(route, "", "POST").head.status, 400);
+  EXPECT_EQ(site.get(route + "fake.test/app:1").head.status, 405);
+}
+
 }  // namespace
 }  // namespace samara::registry_proxy

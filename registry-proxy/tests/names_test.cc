@@ -60,5 +60,26 @@ TEST(Names, TellsADigestFromATag) {
   EXPECT_FALSE(parse_reference("").ok());
 }
 
+TEST(ImageNames, AreReadAsPeopleWriteThem) {
+  const std::string digest = "sha256:" + std::string(64, 'a');
+  struct Case {
+    std::string text, registry, repository, reference;
+  };
+  for (const Case& c : std::vector<Case>{{"python", "docker.io", "python", "latest"},
+                                         {"team/app:1", "docker.io", "team/app", "1"},
+                                         {"ghcr.io/a/b:v2", "ghcr.io", "a/b", "v2"},
+                                         {"host:5000/app", "host:5000", "app", "latest"},
+                                         {"localhost/app:x", "localhost", "app", "x"},
+                                         {"a.test/app:1@" + digest, "a.test", "app", digest}}) {
+    const auto name = parse_image_name(c.text);
+    ASSERT_TRUE(name.ok()) << c.text << " " << name.status();
+    EXPECT_EQ(name->registry, c.registry) << c.text;
+    EXPECT_EQ(name->repository, c.repository) << c.text;
+    EXPECT_EQ(name->reference.to_string(), c.reference) << c.text;
+  }
+  EXPECT_FALSE(parse_image_name("app:not a tag").ok());
+  EXPECT_FALSE(parse_image_name("app@sha256:12").ok());
+}
+
 }  // namespace
 }  // namespace samara::registry_proxy

@@ -46,8 +46,12 @@ CriClient::CriClient(const std::string& socket, std::chrono::milliseconds deadli
 
 CriClient::~CriClient() = default;
 
-absl::Status CriClient::pull(const std::string& image) {
+absl::Status CriClient::pull(const std::string& image, const std::string& credential) {
   cri::PullImageRequest request;
+  if (const std::size_t colon = credential.find(':'); colon != std::string::npos) {
+    request.mutable_auth()->set_username(credential.substr(0, colon));
+    request.mutable_auth()->set_password(credential.substr(colon + 1));
+  }
   request.mutable_image()->set_image(image);
   cri::PullImageResponse response;
   return impl_->call("PullImage", *impl_->images, &cri::ImageService::Stub::PullImage, request, &response);

@@ -18,7 +18,8 @@ class CriClient {
   CriClient(const std::string& socket, std::chrono::milliseconds deadline);
   ~CriClient();
 
-  absl::Status pull(const std::string& image);
+  /// `credential`: "user:password" as a pod's secret would have it; empty: none.
+  absl::Status pull(const std::string& image, const std::string& credential = "");
   absl::Status remove_image(const std::string& image);
 
   /// `log_directory`: where the logs of the pod's containers go; the pod is named after `name`.

@@ -27,6 +27,7 @@ double ms_since(Clock::time_point start) {
 
 struct RunOptions {
   std::string image;
+  std::string auth;  ///< "user:password"
   std::vector<std::string> command;
   std::string logs = "/tmp";  ///< where a directory for the pod's logs is made
   std::chrono::seconds patience{300};
@@ -128,7 +129,7 @@ absl::StatusOr<RunResult> run(CriClient& client, const RunOptions& options) {
   if (mkdtemp(directory.data()) == nullptr) return errno_status(errno, "mkdtemp " + directory);
 
   const Clock::time_point begin = Clock::now();
-  if (options.pull) SAMARA_RETURN_IF_ERROR(timed(result.pull, [&] { return client.pull(options.image); }));
+  if (options.pull) SAMARA_RETURN_IF_ERROR(timed(result.pull, [&] { return client.pull(options.image, options.auth); }));
   const std::string name = std::filesystem::path(directory).filename();
   SAMARA_ASSIGN_OR_RETURN(result.pod, timed(result.sandbox, [&] { return client.run_pod(name, directory); }));
   const absl::Status ran = run_in_pod(client, options, begin, directory, result);
@@ -205,6 +206,7 @@ int main(int argc, char** argv) {
   app.add_option("--deadline", deadline_s, "seconds for each call");
 
   CLI::App* pull = app.add_subcommand("pull", "pull an image");
+  pull->add_option("--auth", options.auth, "user:password, as from a pod's secret");
   pull->add_option("image", options.image)->required();
   CLI::App* rmi = app.add_subcommand("rmi", "remove an image");
   rmi->add_option("image", options.image)->required();
@@ -214,6 +216,7 @@ int main(int argc, char** argv) {
   run->add_flag("--detach", options.detach, "leave it running; print the ids of pod and container");
   run->add_flag("!--no-pull", options.pull, "the image is here already; needs no registry");
   run->add_flag("--first-output", options.first_output_only, "don't wait for the end, only for the first output");
+  run->add_option("--auth", options.auth, "user:password for the pull, as from a pod's secret");
   run->add_option("--logs", options.logs, "directory for the container's log");
   run->add_option("image", options.image)->required();
   run->add_option("command", options.command, "after --; the image's own when there is none");
@@ -226,7 +229,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   CriClient client(socket, std::chrono::seconds(deadline_s));
-  if (*pull) return report(client.pull(options.image));
+  if (*pull) return report(client.pull(options.image, options.auth));
   if (*rmi) return report(client.remove_image(options.image));
   if (*run) return run_command(client, options, json);
   if (*exec) return exec_command(client, container, options.command);

@@ -17,6 +17,8 @@
 
 namespace samara::registry_proxy {
 
+class Outages;
+
 /// The table of the lists of referrers that were given last (docs/rows.md).
 inline constexpr std::string_view kReferrersTable = "referrers";
 
@@ -27,18 +29,20 @@ struct StoredManifest {
   Digest digest;
   Manifest parsed;
   bool stale = false;       ///< upstream couldn't be asked whether the tag still names this
+  std::optional<std::chrono::seconds> age;  ///< of a tag: since upstream said that it names this
   bool from_cache = false;  ///< nothing but, at most, a question for the tag's digest went upstream
 };
 
 /// Manifests by tag and digest, kept as objects and rows (docs/rows.md).
 ///
-/// A digest is answered from the cache for ever; a tag for `tag_ttl`, then upstream is asked for its digest (HEAD). When
-/// upstream can't answer, what the tag named last is given as stale. What isn't a manifest is never kept.
+/// A digest is answered from the cache for ever; a tag for the upstream's `tag_ttl`, then upstream is asked for its digest
+/// (HEAD). When upstream can't answer, what the tag named last is given as stale, for `stale_for`; then upstream isn't
+/// asked about any tag for a moment, and when it is back, only about a few at a time. What isn't a manifest is never kept.
 /// Threads: any; one fetch for all who ask for the same at the same time.
 class Manifests {
  public:
   struct Options {
-    std::chrono::milliseconds tag_ttl{60'000};
+    std::chrono::milliseconds pause_after_outage{5'000};  ///< the first time; twice as long after each further failure
   };
   /// Tables of the cache's store; pass them to Cache::open().
   static std::vector<std::string> tables();
@@ -50,6 +54,13 @@ class Manifests {
   /// Errors: those of Upstream::fetch(); DataLoss (digest differs); InvalidArgument (not a manifest, or larger than
   /// kMaxManifestBytes).
   absl::StatusOr<StoredManifest> get(const Repository& repository, const Reference& reference);
+
+  struct Refreshed {
+    std::optional<Digest> was;  ///< what the tag named here before
+    Digest now;
+  };
+  /// Asks upstream what a tag names, however fresh the last answer is. Errors: those of get(); nothing stale is given.
+  absl::StatusOr<Refreshed> refresh(const Repository& repository, const std::string& tag);
 
   /// The tags of a repository, and the repositories of a registry, that were pulled through here; in byte order, at
   /// most 100,000. Errors: those of Store::scan().
@@ -65,7 +76,9 @@ class Manifests {
 
   absl::StatusOr<StoredManifest> by_digest(const Repository& repository, const Digest& digest);
   absl::StatusOr<StoredManifest> by_tag(const Repository& repository, const std::string& tag);
-  absl::StatusOr<StoredManifest> refresh_tag(const Repository& repository, const std::string& tag);
+  enum class Patience { kNormal, kAskNow };
+  absl::StatusOr<StoredManifest> refresh_tag(const Repository& repository, const std::string& tag, Patience patience);
+  absl::StatusOr<StoredManifest> check_tag(const Repository& repository, const std::string& tag, const Digest& known);
   absl::StatusOr<StoredManifest> fetch(const Repository& repository, const Reference& reference);
   absl::StatusOr<std::optional<Digest>> ask_digest(const Repository& repository, const std::string& tag);
   absl::Status keep(const Repository& repository, const Reference& reference, const StoredManifest& manifest);
@@ -73,14 +86,15 @@ class Manifests {
   std::optional<Tag> load_tag(const Repository& repository, const std::string& tag);
   absl::Status store_tag(const Repository& repository, const std::string& tag, const Digest& digest);
   void forget_tag(const Repository& repository, const std::string& tag);
-  bool fresh(const Tag& tag) const;
+  std::chrono::seconds age_of(const Tag& tag) const;
+  bool younger(const Tag& tag, std::chrono::milliseconds limit) const;
   absl::StatusOr<std::vector<std::string>> keys_after(std::string_view table, const std::string& prefix) const;
 
   cache_index::Cache& cache_;
   Upstreams& upstreams_;
   const Clock& clock_;
-  const Options options_;
   std::unique_ptr<Flights> flights_;
+  std::unique_ptr<Outages> outages_;
 };
 
 }  // namespace samara::registry_proxy

@@ -30,9 +30,9 @@ struct Route;
 /// what the client can read. Several ranges at once are answered with the whole blob, as RFC 9110 §14.2 allows.
 /// A client that can't be helped gets 404 or 5xx at once and never 401, 408 or 429, so that containerd goes on to its
 /// next host. A blob whose download is under way is followed; a range far ahead of it comes straight from upstream, and
-/// so does a blob for which the disk has no room. A manifest that a tag named last, while upstream can't be asked, has
-/// the header Samara-Stale.
-/// Source: OCI Distribution Specification v1.1.
+/// so does a blob for which the disk has no room. A manifest by tag has Age, the seconds since upstream said that the tag
+/// names it; while upstream can't be asked, and the tag is older than its time, also Samara-Stale.
+/// Source: OCI Distribution Specification v1.1; RFC 9111 §5.1 (Age).
 /// Threads: any.
 class Mirror {
  public:

@@ -43,4 +43,13 @@ struct Reference {
 /// Errors: InvalidArgument.
 absl::StatusOr<Reference> parse_reference(std::string_view text);
 
+/// An image by the name that people write: "python", "team/app:1", "host:5000/app@sha256:…". What comes before the first
+/// '/' is a registry when it has a '.' or a ':' or is "localhost", and Docker Hub is meant otherwise.
+struct ImageName {
+  std::string_view registry, repository;  ///< as written, unchecked; "docker.io" when there is none
+  Reference reference;                     ///< the tag "latest" when there is none; a digest goes before a tag
+};
+/// Errors: InvalidArgument.
+absl::StatusOr<ImageName> parse_image_name(std::string_view text);
+
 }  // namespace samara::registry_proxy

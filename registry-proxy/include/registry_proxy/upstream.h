@@ -39,6 +39,8 @@ struct UpstreamConfig {
   std::string docker_config;  ///< a docker config.json with entries or helpers, in place of the two above; read likewise
   std::chrono::milliseconds helper_timeout{10'000};  ///< for a credential helper
   ConvertPolicy convert = ConvertPolicy::kOnPull;
+  std::chrono::milliseconds tag_ttl{60'000};  ///< how long a tag is believed before the registry is asked again
+  std::chrono::milliseconds stale_for{0};     ///< how much longer one is given while it can't be asked; 0: for ever
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds idle_timeout{15'000};  ///< longest silence, before an answer and within it
   std::chrono::milliseconds failed_behind{30'000};     ///< how long an endpoint that failed is asked after the others
