@@ -1,7 +1,8 @@
 #include "options.h"
 
-#include <optional>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "base/text.h"
@@ -10,33 +11,51 @@ namespace samara {
 namespace {
 
 using registry_proxy::ConvertPolicy;
+using registry_proxy::Share;
 using registry_proxy::UpstreamConfig;
+using registry_proxy::WhenAway;
 
-std::optional<ConvertPolicy> convert_policy(std::string_view name) {
-  if (name == "on-pull") return ConvertPolicy::kOnPull;
-  if (name == "on-request") return ConvertPolicy::kOnRequest;
-  if (name == "never") return ConvertPolicy::kNever;
-  return std::nullopt;
+template <typename Value>
+using Choices = std::vector<std::pair<std::string_view, Value>>;
+
+// Reads an option that is one of a few words. `value`: what holds without it.
+template <typename Value>
+absl::Status read_choice(Config& config, std::string_view key, const Choices<Value>& choices, Value& value) {
+  std::string fallback, words;
+  for (const auto& [word, meaning] : choices) {
+    if (meaning == value) fallback = word;
+    str_append(&words, words.empty() ? "" : ", ", "\"", word, "\"");
+  }
+  const std::string text = config.text(key, fallback);
+  for (const auto& [word, meaning] : choices)
+    if (word == text) {
+      value = meaning;
+      return absl::OkStatus();
+    }
+  return absl::InvalidArgumentError(str_cat(key, " must be one of ", words, ", not \"", text, "\""));
 }
 
-std::string_view name_of(ConvertPolicy policy) {
-  switch (policy) {
-    case ConvertPolicy::kOnRequest: return "on-request";
-    case ConvertPolicy::kNever: return "never";
-    case ConvertPolicy::kOnPull: break;
-  }
-  return "on-pull";
+// Who may read what is kept.
+absl::Status read_access(Config& config, UpstreamConfig& upstream) {
+  const Choices<Share> shares = {
+      {"everyone", Share::kEveryone}, {"entitled", Share::kEntitled}, {"unchecked", Share::kUnchecked}};
+  const Choices<WhenAway> policies = {
+      {"serve-granted", WhenAway::kServeGranted}, {"refuse", WhenAway::kRefuse}, {"serve", WhenAway::kServe}};
+  SAMARA_RETURN_IF_ERROR(read_choice(config, "share", shares, upstream.share));
+  SAMARA_RETURN_IF_ERROR(read_choice(config, "when_away", policies, upstream.when_away));
+  upstream.grant_ttl = config.duration("grant_ttl", upstream.grant_ttl);
+  upstream.grant_stale = config.duration("grant_stale", upstream.grant_stale);
+  return absl::OkStatus();
 }
 
 // What an upstream and the defaults for all have in common.
 absl::Status read_common(Config& config, UpstreamConfig& upstream) {
-  const std::string convert = config.text("convert", name_of(upstream.convert));
-  const std::optional<ConvertPolicy> policy = convert_policy(convert);
-  if (!policy)
-    return absl::InvalidArgumentError(str_cat("convert must be \"on-pull\", \"on-request\" or \"never\", not \"", convert, "\""));
-  upstream.convert = *policy;
+  const Choices<ConvertPolicy> policies = {
+      {"on-pull", ConvertPolicy::kOnPull}, {"on-request", ConvertPolicy::kOnRequest}, {"never", ConvertPolicy::kNever}};
+  SAMARA_RETURN_IF_ERROR(read_choice(config, "convert", policies, upstream.convert));
   upstream.connect_timeout = config.duration("connect_timeout", upstream.connect_timeout);
   upstream.idle_timeout = config.duration("idle_timeout", upstream.idle_timeout);
+  SAMARA_RETURN_IF_ERROR(read_access(config, upstream));
   upstream.tag_ttl = config.duration("tag_ttl", upstream.tag_ttl);
   upstream.stale_for = config.duration("stale_for", upstream.stale_for);
   upstream.failed_behind = config.duration("failed_behind", upstream.failed_behind);
@@ -69,10 +88,6 @@ absl::Status read_upstream(Config& config, UpstreamConfig& upstream) {
   return annotate(read_common(config, upstream), str_cat("upstream.\"", upstream.registry, "\""));
 }
 
-}  // namespace
-
-namespace {
-
 // Each name may stand for one registry only.
 absl::Status check_names(const std::vector<UpstreamConfig>& upstreams) {
   std::set<std::string> names;
@@ -90,6 +105,7 @@ absl::Status check_names(const std::vector<UpstreamConfig>& upstreams) {
 absl::Status read_options(Config& config, SiteOptions& options) {
   SAMARA_ASSIGN_OR_RETURN(options.listeners, read_listeners(config));
   options.cache = config.text("cache", options.cache);
+  options.mirror.ask_to_log_in = config.flag("ask_to_log_in", options.mirror.ask_to_log_in);
   options.mirror.default_registry = config.text("default_registry", options.mirror.default_registry);
   options.conversions.layers_at_once =
       static_cast<std::size_t>(config.number("layers_at_once", static_cast<std::int64_t>(options.conversions.layers_at_once)));
@@ -98,6 +114,9 @@ absl::Status read_options(Config& config, SiteOptions& options) {
   options.upstreams.allow_others = config.flag("other_upstreams", options.upstreams.allow_others);
 
   UpstreamConfig common;
+  // Who isn't known to the site isn't meant by a credential that was given to the site.
+  for (const ListenerOptions& listener : options.listeners)
+    if (listener.access.open && !http::is_loopback(listener.server.listen)) common.share = Share::kEntitled;
   SAMARA_RETURN_IF_ERROR(read_common(config, common));
   options.upstreams.others = common;
   for (Config* table : config.tables("upstream")) {

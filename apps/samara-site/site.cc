@@ -10,7 +10,7 @@ namespace samara {
 using registry_proxy::Source;
 
 absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
-  std::vector<std::string> tables = registry_proxy::Manifests::tables();
+  std::vector<std::string> tables = registry_proxy::SiteApi::tables();
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
   SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<cache_index::Cache> cache,
                           cache_index::Cache::open({.root = options.cache}, std::move(tables)));
@@ -53,11 +53,13 @@ Site::Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache)
     : options_(std::move(options)),
       cache_(std::move(cache)),
       upstreams_(options_.upstreams, client_, clock_),
-      blobs_(*cache_, upstreams_, clock_, metrics_, options_.blobs),
-      manifests_(*cache_, upstreams_, clock_, options_.manifests),
+      references_(cache_->store()),
+      entitlements_(cache_->store(), upstreams_, clock_),
+      blobs_(*cache_, upstreams_, references_, clock_, metrics_, options_.blobs),
+      manifests_(*cache_, upstreams_, references_, clock_, options_.manifests),
       conversions_(*cache_, blobs_, clock_, metrics_, options_.conversions),
-      mirror_(upstreams_, manifests_, blobs_, conversions_, options_.mirror),
-      site_api_(*cache_, upstreams_, manifests_, conversions_) {}
+      mirror_(upstreams_, entitlements_, manifests_, blobs_, conversions_, options_.mirror),
+      site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_) {}
 
 Site::~Site() {
   upstreams_.stop();

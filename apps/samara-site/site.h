@@ -41,6 +41,8 @@ class Site {
   http::Client client_;
   std::unique_ptr<cache_index::Cache> cache_;
   registry_proxy::Upstreams upstreams_;
+  registry_proxy::References references_;
+  registry_proxy::Entitlements entitlements_;
   registry_proxy::Blobs blobs_;
   registry_proxy::Manifests manifests_;
   registry_proxy::Conversions conversions_;

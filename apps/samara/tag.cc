@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "commands.h"
+#include "peer/site_access.h"
 
 namespace samara::cli {
 namespace {
@@ -23,6 +24,7 @@ Examples:
   samara tag refresh --site http://site.example.com:7700 python:3.12)";
 
 struct Options {
+  peer::SiteAccess::Options access;
   std::string site = "http://127.0.0.1:7700";
   std::vector<std::string> images;
 };
@@ -37,10 +39,11 @@ std::map<std::string, std::string> parse_lines(const std::string& text) {
   return lines;
 }
 
-absl::Status refresh(http::Client& client, const Options& options, const std::string& image) {
+absl::Status refresh(http::Client& client, const peer::SiteAccess& access, const Options& options, const std::string& image) {
   http::ClientRequest request;
   request.method = "POST";
   request.url = str_cat(absl::StripSuffix(options.site, "/"), "/samara/v1/tags/refresh?image=", http::percent_encode(image));
+  access.apply(request);
   SAMARA_ASSIGN_OR_RETURN(const http::Response response, client.get(request, 64 * 1024));
   const std::string answer(absl::StripSuffix(response.body, "\n"));
   if (response.head.status != 200)
@@ -58,9 +61,11 @@ absl::Status refresh(http::Client& client, const Options& options, const std::st
 
 // All of them, whatever becomes of one.
 int refresh_all(const Options& options) {
+  const auto access = peer::SiteAccess::create(options.access);
+  if (!access.ok()) return report(access.status());
   http::Client client;
   int exit_code = 0;
-  for (const std::string& image : options.images) exit_code |= report(refresh(client, options, image));
+  for (const std::string& image : options.images) exit_code |= report(refresh(client, *access, options, image));
   return exit_code;
 }
 
@@ -73,6 +78,10 @@ void add_tag(CLI::App& app, int& exit_code) {
   CLI::App* refresh = command->add_subcommand("refresh", "Has a site ask the registry now what tags name");
   refresh->footer(kHelp);
   refresh->add_option("--site", options->site, "The site's URL")->capture_default_str();
+  refresh->add_option("--ca", options->access.ca, "PEM: who vouches for the site, in place of the system's");
+  refresh->add_option("--certificate", options->access.certificate, "PEM: shown to a site that asks for one");
+  refresh->add_option("--key", options->access.key, "PEM: its private key");
+  refresh->add_option("--token-file", options->access.token_file, "The site's token for us");
   refresh->add_option("image", options->images, "Image names with their tags; \"latest\" when there is none")->required();
   refresh->callback([options, &exit_code] { exit_code = refresh_all(*options); });
 }

@@ -22,6 +22,10 @@ Source BlobAnswer::without_keeping(const absl::StatusOr<std::uint64_t>& size) {
 }
 
 Source BlobAnswer::serve(Blobs::Opened opened) {
+  // What another repository brought is here; whether this one has it too, only the registry knows.
+  const auto* const fill = std::get_if<FillReader>(&opened);
+  if (fill == nullptr || (*fill)->blob().repository != blob_.repository)
+    if (const absl::Status status = blobs_.check_reachable(blob_); !status.ok()) return fail(status);
   if (has_already(request_, blob_.digest)) {
     out_.header("ETag", etag_of(blob_.digest));
     (void)out_.respond(304);  // a client that left needs no answer

@@ -18,15 +18,17 @@ Upstream::Request request_for(const BlobRef& blob) {
   Upstream::Request request;
   request.repository = blob.repository.name;
   request.reference = blob.digest.to_string();
+  request.as = blob.as;
   return request;
 }
 
 }  // namespace
 
-Blobs::Blobs(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, Metrics& metrics,
-             const Options& options)
+Blobs::Blobs(cache_index::Cache& cache, Upstreams& upstreams, References& references, const Clock& clock,
+             Metrics& metrics, const Options& options)
     : cache_(cache),
       upstreams_(upstreams),
+      references_(references),
       clock_(clock),
       options_(options),
       bytes_fetched_(metrics.counter("samara_site_upstream_bytes_total", "Blob bytes fetched from registries.")),
@@ -94,6 +96,7 @@ absl::StatusOr<Blobs::Opened> Blobs::open(const BlobRef& blob) {
 void Blobs::run_fill(const std::shared_ptr<Fill>& fill) {
   active_.add(1);
   const absl::Status status = fill->run();
+  if (status.ok()) note_given(fill->blob());
   active_.add(-1);
   if (!status.ok() && !absl::IsCancelled(status))
     log::warning("a blob can't be fetched",
@@ -105,6 +108,19 @@ void Blobs::run_fill(const std::shared_ptr<Fill>& fill) {
     fills_.erase(it);
   }
   fill->finish(status);
+}
+
+void Blobs::note_given(const BlobRef& blob) {
+  const absl::Status noted = references_.note_given(blob.repository, blob.digest);
+  if (!noted.ok()) log::warning("a blob's repository can't be remembered", {{"error", noted}});  // asked again
+}
+
+absl::Status Blobs::check_reachable(const BlobRef& blob) {
+  if (references_.reachable(blob.repository, blob.digest)) return absl::OkStatus();
+  SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(blob.repository.registry));
+  SAMARA_RETURN_IF_ERROR(upstream->ask_whether(request_for(blob)));
+  note_given(blob);
+  return absl::OkStatus();
 }
 
 std::vector<std::thread> Blobs::take_finished() {

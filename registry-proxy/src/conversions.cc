@@ -91,15 +91,15 @@ void Conversions::stop() {
     if (worker.joinable()) worker.join();
 }
 
-void Conversions::convert_image(const Repository& repository, const Manifest& manifest) {
+void Conversions::convert_image(const Repository& repository, const Manifest& manifest, const Identity& as) {
   if (!is_container_image(manifest)) return;
   auto image = std::make_shared<Image>();
-  image->config = {repository, manifest.config.digest, manifest.config.size};
+  image->config = {repository, manifest.config.digest, manifest.config.size, as};
   image->layers = manifest.layers.size();
   for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
     const Descriptor& layer = manifest.layers[i];
     auto job = std::make_shared<Job>();
-    job->layer = {repository, layer.digest, layer.size};
+    job->layer = {repository, layer.digest, layer.size, as};
     job->media_type = layer.media_type;
     job->image = image;
     job->position = i;

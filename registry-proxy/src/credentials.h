@@ -17,7 +17,6 @@ class Credentials {
  public:
   explicit Credentials(const UpstreamConfig& config) : config_(config) {}
 
-  bool configured() const { return !config_.username.empty() || !config_.docker_config.empty(); }
   /// nullopt when none is configured, or the docker config has none for this registry.
   /// Errors: those of read_file(), find_docker_credential() and run_credential_helper(). None holds a secret.
   absl::StatusOr<std::optional<Credential>> get() const;

@@ -93,6 +93,7 @@ absl::Status Fill::transfer_rest() {
   Upstream::Request request;
   request.repository = blob_.repository.name;
   request.reference = blob_.digest.to_string();
+  request.as = blob_.as;
   request.stop = stop_.get_token();
   if (offset > 0) request.range = ByteRange{offset, Upstream::kOpenEnd};
   skip_ = 0;

@@ -83,8 +83,10 @@ absl::StatusOr<Listings::Answer> Listings::ask(const Repository& repository, Ups
   return answer;
 }
 
-Source Listings::answer_tags(const http::Request& request, const Repository& repository, http::ResponseWriter& out) {
+Source Listings::answer_tags(const http::Request& request, const Repository& repository, const Identity& as,
+                             http::ResponseWriter& out) {
   Upstream::Request outgoing;
+  outgoing.as = as;
   outgoing.kind = Kind::kTags;
   auto answer = ask(repository, outgoing, upstream_query(request.target));
   auto tags = answer.ok() ? read_tags(answer->body) : std::nullopt;
@@ -111,23 +113,25 @@ Source Listings::answer_remembered_tags(const http::Request& request, const Repo
   return answer_names(request, *tags, kLongestTagPage, {{"name", repository.name}}, "tags", out);
 }
 
-Source Listings::answer_catalog(const http::Request& request, std::string_view registry, http::ResponseWriter& out) {
-  const auto repositories = manifests_.repositories(registry);
+Source Listings::answer_catalog(const http::Request& request, std::string_view registry,
+                                const std::function<bool(const Repository&)>& shown, http::ResponseWriter& out) {
+  auto repositories = manifests_.repositories(registry);
   if (!repositories.ok()) {
     answer_error(out, repositories.status(), Asked::kRepository);
     return Source::kCache;
   }
+  std::erase_if(*repositories, [&](const std::string& name) { return !shown({std::string(registry), name}); });
   return answer_names(request, *repositories, kLongestCatalogPage, json::object(), "repositories", out);
 }
 
 Source Listings::answer_referrers(const http::Request& request, const Repository& repository, const Digest& subject,
-                                  http::ResponseWriter& out) {
+                                  const Identity& as, http::ResponseWriter& out) {
   const std::string artifact_type(request.target.query_value("artifactType"));
   const bool whole = upstream_query(request.target) == (artifact_type.empty() ? "" : str_cat("artifactType=", http::percent_encode(artifact_type)));
   const std::string row = str_cat(repository.to_string(), "@", subject.to_string(), " ", artifact_type);
   Source source = Source::kUpstream;
 
-  auto answer = ask_referrers(request, repository, subject);
+  auto answer = ask_referrers(request, repository, subject, as);
   if (!answer.ok() && is_outage(answer.status()) && whole) {
     if (auto remembered = cache_.store().get(kReferrersTable, row); remembered.ok()) {
       answer = Answer{std::move(*remembered), "", ""};
@@ -150,15 +154,16 @@ Source Listings::answer_referrers(const http::Request& request, const Repository
 
 // What upstream knows, filtered by artifactType whether upstream does that or not.
 absl::StatusOr<Listings::Answer> Listings::ask_referrers(const http::Request& request, const Repository& repository,
-                                                         const Digest& subject) {
+                                                         const Digest& subject, const Identity& as) {
   Upstream::Request outgoing;
+  outgoing.as = as;
   outgoing.kind = Kind::kReferrers;
   outgoing.reference = subject.to_string();
   auto answer = ask(repository, outgoing, upstream_query(request.target));
   if (answer.ok() && !is_index(answer->body)) return absl::InternalError("the registry's list of referrers isn't one");
   if (!answer.ok()) {
     if (!has_no_endpoint(answer.status())) return answer;
-    SAMARA_ASSIGN_OR_RETURN(std::string index, referrers_by_tag(repository, subject));
+    SAMARA_ASSIGN_OR_RETURN(std::string index, referrers_by_tag(repository, subject, as));
     answer = Answer{std::move(index), "", ""};
   }
   const std::string_view artifact_type = request.target.query_value("artifactType");
@@ -166,8 +171,8 @@ absl::StatusOr<Listings::Answer> Listings::ask_referrers(const http::Request& re
   return answer;
 }
 
-absl::StatusOr<std::string> Listings::referrers_by_tag(const Repository& repository, const Digest& subject) {
-  const auto manifest = manifests_.get(repository, Reference{referrers_tag(subject), std::nullopt});
+absl::StatusOr<std::string> Listings::referrers_by_tag(const Repository& repository, const Digest& subject, const Identity& as) {
+  const auto manifest = manifests_.get(repository, Reference{referrers_tag(subject), std::nullopt}, as);
   if (manifest.ok() && manifest->parsed.kind == Manifest::Kind::kIndex) return manifest->bytes;
   if (!manifest.ok() && !has_no_endpoint(manifest.status())) return manifest.status();
   return std::string(kEmptyIndex);

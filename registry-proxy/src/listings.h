@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -25,12 +26,14 @@ class Listings {
   Listings(cache_index::Cache& cache, Upstreams& upstreams, Manifests& manifests)
       : cache_(cache), upstreams_(upstreams), manifests_(manifests) {}
 
-  Source answer_tags(const http::Request& request, const Repository& repository, http::ResponseWriter& out);
+  Source answer_tags(const http::Request& request, const Repository& repository, const Identity& as,
+                     http::ResponseWriter& out);
   /// Never 404: of an upstream without this endpoint, the index under the referrers tag is given, or an empty one.
   Source answer_referrers(const http::Request& request, const Repository& repository, const Digest& subject,
-                          http::ResponseWriter& out);
-  /// The repositories of one registry of which something was pulled through here.
-  Source answer_catalog(const http::Request& request, std::string_view registry, http::ResponseWriter& out);
+                          const Identity& as, http::ResponseWriter& out);
+  /// The repositories of one registry of which something was pulled through here, and that may be `shown`.
+  Source answer_catalog(const http::Request& request, std::string_view registry,
+                        const std::function<bool(const Repository&)>& shown, http::ResponseWriter& out);
 
  private:
   struct Answer {
@@ -39,8 +42,9 @@ class Listings {
     std::string filters;  ///< OCI-Filters-Applied
   };
   absl::StatusOr<Answer> ask(const Repository& repository, Upstream::Request request, std::string query);
-  absl::StatusOr<Answer> ask_referrers(const http::Request& request, const Repository& repository, const Digest& subject);
-  absl::StatusOr<std::string> referrers_by_tag(const Repository& repository, const Digest& subject);
+  absl::StatusOr<Answer> ask_referrers(const http::Request& request, const Repository& repository, const Digest& subject,
+                                       const Identity& as);
+  absl::StatusOr<std::string> referrers_by_tag(const Repository& repository, const Digest& subject, const Identity& as);
   Source answer_remembered_tags(const http::Request& request, const Repository& repository, const absl::Status& failure,
                                 http::ResponseWriter& out);
 

@@ -49,25 +49,28 @@ std::vector<std::string> Manifests::tables() {
   return {std::string(kManifestTable), std::string(kTagTable), std::string(kRepositoryTable), std::string(kReferrersTable)};
 }
 
-Manifests::Manifests(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, const Options& options)
+Manifests::Manifests(cache_index::Cache& cache, Upstreams& upstreams, References& references, const Clock& clock,
+                     const Options& options)
     : cache_(cache),
       upstreams_(upstreams),
+      references_(references),
       clock_(clock),
       flights_(std::make_unique<Flights>()),
       outages_(std::make_unique<Outages>(clock, options.pause_after_outage)) {}
 Manifests::~Manifests() = default;
 
-absl::StatusOr<StoredManifest> Manifests::get(const Repository& repository, const Reference& reference) {
-  return reference.digest ? by_digest(repository, *reference.digest) : by_tag(repository, reference.tag);
+absl::StatusOr<StoredManifest> Manifests::get(const Repository& repository, const Reference& reference, const Identity& as) {
+  return reference.digest ? by_digest(repository, *reference.digest, as) : by_tag(repository, reference.tag, as);
 }
 
-absl::StatusOr<StoredManifest> Manifests::by_digest(const Repository& repository, const Digest& digest) {
-  if (auto stored = load(digest); stored.ok()) return stored;
+absl::StatusOr<StoredManifest> Manifests::by_digest(const Repository& repository, const Digest& digest, const Identity& as) {
+  if (references_.reachable(repository, digest))
+    if (auto stored = load(digest); stored.ok()) return stored;
   const std::string flight = str_cat(repository.to_string(), "@", digest.to_string());
-  return flights_->run(flight, [&] { return fetch(repository, Reference{{}, digest}); });
+  return flights_->run(flight, [&] { return fetch(repository, Reference{{}, digest}, as); });
 }
 
-absl::StatusOr<StoredManifest> Manifests::by_tag(const Repository& repository, const std::string& tag) {
+absl::StatusOr<StoredManifest> Manifests::by_tag(const Repository& repository, const std::string& tag, const Identity& as) {
   SAMARA_ASSIGN_OR_RETURN(const Upstream* const upstream, upstreams_.find(repository.registry));
   const std::optional<Tag> known = load_tag(repository, tag);
   if (known && younger(*known, upstream->config().tag_ttl)) {
@@ -77,34 +80,35 @@ absl::StatusOr<StoredManifest> Manifests::by_tag(const Repository& repository, c
       return stored;
     }
   }
-  return flights_->run(tag_key(repository, tag), [&] { return refresh_tag(repository, tag, Patience::kNormal); });
+  return flights_->run(tag_key(repository, tag), [&] { return refresh_tag(repository, tag, as, Patience::kNormal); });
 }
 
-absl::StatusOr<Manifests::Refreshed> Manifests::refresh(const Repository& repository, const std::string& tag) {
+absl::StatusOr<Manifests::Refreshed> Manifests::refresh(const Repository& repository, const std::string& tag,
+                                                      const Identity& as) {
   const std::optional<Tag> known = load_tag(repository, tag);
   SAMARA_ASSIGN_OR_RETURN(const StoredManifest now, flights_->run(str_cat(tag_key(repository, tag), " now"), [&] {
-    return refresh_tag(repository, tag, Patience::kAskNow);
+    return refresh_tag(repository, tag, as, Patience::kAskNow);
   }));
   return Refreshed{known ? std::optional(known->digest) : std::nullopt, now.digest};
 }
 
 // Asks upstream what the tag names now; falls back to what it named last while upstream is away.
 absl::StatusOr<StoredManifest> Manifests::refresh_tag(const Repository& repository, const std::string& tag,
-                                                      Patience patience) {
+                                                      const Identity& as, Patience patience) {
   SAMARA_ASSIGN_OR_RETURN(const Upstream* const upstream, upstreams_.find(repository.registry));
   const UpstreamConfig& config = upstream->config();
   const std::optional<Tag> known = load_tag(repository, tag);
   absl::StatusOr<StoredManifest> stored = absl::NotFoundError("");
   if (known) stored = load(known->digest);
-  if (!stored.ok()) return fetch(repository, Reference{tag, std::nullopt});
+  if (!stored.ok()) return fetch(repository, Reference{tag, std::nullopt}, as);
   stored->age = age_of(*known);
   const bool ask_now = patience == Patience::kAskNow;
   if (!ask_now && younger(*known, config.tag_ttl)) return stored;  // whoever flew before us has asked
 
   const bool servable = config.stale_for.count() == 0 || younger(*known, config.tag_ttl + config.stale_for);
-  if (ask_now || !servable) return check_tag(repository, tag, known->digest);
+  if (ask_now || !servable) return check_tag(repository, tag, known->digest, as);
   if (outages_->may_ask(repository.registry)) {
-    auto checked = check_tag(repository, tag, known->digest);
+    auto checked = check_tag(repository, tag, known->digest, as);
     outages_->done(repository.registry, is_outage(checked.status()));
     if (checked.ok() || !is_outage(checked.status())) return checked;
     log::warning("a tag can't be checked; giving what it named last", {{"tag", tag_key(repository, tag)},
@@ -117,26 +121,29 @@ absl::StatusOr<StoredManifest> Manifests::refresh_tag(const Repository& reposito
 
 // What the tag names now: the manifest itself is fetched only when it isn't `known` any more.
 absl::StatusOr<StoredManifest> Manifests::check_tag(const Repository& repository, const std::string& tag,
-                                                    const Digest& known) {
-  const auto now = ask_digest(repository, tag);
+                                                    const Digest& known, const Identity& as) {
+  const auto now = ask_digest(repository, tag, as);
   if (absl::IsNotFound(now.status())) forget_tag(repository, tag);
   if (!now.ok()) return now.status();
   if (*now == known) {
     SAMARA_RETURN_IF_ERROR(store_tag(repository, tag, known));
-    auto stored = load(known);
-    if (stored.ok()) stored->age = std::chrono::seconds(0);
-    return stored;
+    if (auto stored = load(known); stored.ok()) {
+      stored->age = std::chrono::seconds(0);
+      return stored;
+    }
   }
-  auto fetched = fetch(repository, Reference{tag, std::nullopt});
+  auto fetched = fetch(repository, Reference{tag, std::nullopt}, as);
   if (absl::IsNotFound(fetched.status())) forget_tag(repository, tag);
   return fetched;
 }
 
 // nullopt when the registry doesn't tell digests.
-absl::StatusOr<std::optional<Digest>> Manifests::ask_digest(const Repository& repository, const std::string& tag) {
+absl::StatusOr<std::optional<Digest>> Manifests::ask_digest(const Repository& repository, const std::string& tag,
+                                                              const Identity& as) {
   SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(repository.registry));
   Upstream::Request request = request_for(repository, Reference{tag, std::nullopt});
   request.head = true;
+  request.as = as;
   std::optional<Digest> digest;
   const absl::Status status = upstream->fetch(
       request,
@@ -149,12 +156,14 @@ absl::StatusOr<std::optional<Digest>> Manifests::ask_digest(const Repository& re
   return digest;
 }
 
-absl::StatusOr<StoredManifest> Manifests::fetch(const Repository& repository, const Reference& reference) {
+absl::StatusOr<StoredManifest> Manifests::fetch(const Repository& repository, const Reference& reference, const Identity& as) {
   SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(repository.registry));
   StoredManifest manifest;
   std::string told_digest, content_type;
+  Upstream::Request request = request_for(repository, reference);
+  request.as = as;
   SAMARA_RETURN_IF_ERROR(upstream->fetch(
-      request_for(repository, reference),
+      request,
       [&](const http::ResponseHead& head) {
         told_digest = head.headers.get("Docker-Content-Digest");
         content_type = head.headers.get("Content-Type");
@@ -192,6 +201,7 @@ absl::Status Manifests::keep(const Repository& repository, const Reference& refe
     SAMARA_RETURN_IF_ERROR(cache_.put_object(manifest.digest, as_bytes(manifest.bytes)));
   SAMARA_RETURN_IF_ERROR(cache_.store().write({{std::string(kManifestTable), manifest.digest.key(), manifest.media_type},
                                                {std::string(kRepositoryTable), repository.to_string(), ""}}));
+  SAMARA_RETURN_IF_ERROR(references_.note_manifest(repository, manifest.digest, manifest.parsed));
   return reference.digest ? absl::OkStatus() : store_tag(repository, reference.tag, manifest.digest);
 }
 

@@ -18,11 +18,25 @@ Source refuse(http::ResponseWriter& out, int status, std::string_view code, std:
   return Source::kNone;
 }
 
+std::optional<Identity> client_of(const http::Request& request) {
+  return Identity::of_client(request.headers.get("Authorization"));
+}
+
+void refuse_access(http::ResponseWriter& out, const absl::Status& status, std::string_view registry, Asked asked) {
+  if (absl::IsUnauthenticated(status)) {
+    out.header("WWW-Authenticate", str_cat("Basic realm=\"", registry, "\""));
+    return answer_error(out, 401, "UNAUTHORIZED", to_std(status.message()));
+  }
+  if (absl::IsPermissionDenied(status)) return answer_error(out, 403, "DENIED", to_std(status.message()));
+  answer_error(out, status, asked);
+}
+
 }  // namespace
 
-Mirror::Mirror(Upstreams& upstreams, Manifests& manifests, Blobs& blobs, Conversions& conversions,
-               const Options& options)
+Mirror::Mirror(Upstreams& upstreams, Entitlements& entitlements, Manifests& manifests, Blobs& blobs,
+               Conversions& conversions, const Options& options)
     : upstreams_(upstreams),
+      entitlements_(entitlements),
       manifests_(manifests),
       blobs_(blobs),
       conversions_(conversions),
@@ -55,23 +69,56 @@ Source Mirror::answer(const http::Request& request, const Route& route, const Re
     out.header("Allow", route.kind == Kind::kUpload ? "" : "GET, HEAD");
     return refuse(out, 405, "UNSUPPORTED", "this is a mirror: it can only be read");
   }
+  if (route.kind == Kind::kBase) return answer_base(request, repository, out);
+  if (route.kind == Kind::kCatalog)
+    return listings_->answer_catalog(
+        request, repository.registry,
+        [&, client = client_of(request)](const Repository& one) { return entitlements_.may_list(one, client); }, out);
+
+  const auto as = admit(request, route, repository);
+  if (!as.ok()) {
+    const Asked asked = route.kind == Kind::kManifest ? Asked::kManifest : route.kind == Kind::kBlob ? Asked::kBlob : Asked::kRepository;
+    refuse_access(out, as.status(), repository.registry, asked);
+    return Source::kUpstream;
+  }
   switch (route.kind) {
-    case Kind::kManifest: return answer_manifest(request, repository, *reference, out);
-    case Kind::kBlob:
-      return BlobAnswer(blobs_, {repository, *reference->digest, std::nullopt}, request.headers, options_.far_ahead,
-                        options_.patience, out).run();
-    case Kind::kTags: return listings_->answer_tags(request, repository, out);
-    case Kind::kReferrers: return listings_->answer_referrers(request, repository, *reference->digest, out);
-    case Kind::kCatalog: return listings_->answer_catalog(request, repository.registry, out);
+    case Kind::kManifest: return answer_manifest(request, repository, *reference, *as, out);
+    case Kind::kTags: return listings_->answer_tags(request, repository, *as, out);
+    case Kind::kReferrers: return listings_->answer_referrers(request, repository, *reference->digest, *as, out);
     default: break;
   }
-  (void)out.respond(200, "{}", "application/json");  // a client that left needs no answer
+  const BlobRef blob{repository, *reference->digest, std::nullopt, *as};
+  return BlobAnswer(blobs_, blob, request.headers, options_.far_ahead, options_.patience, out).run();
+}
+
+// Clients that begin here decide by this answer whether they are going to send a credential at all.
+Source Mirror::answer_base(const http::Request& request, const Repository& repository, http::ResponseWriter& out) {
+  if (options_.ask_to_log_in && request.headers.get("Authorization").empty()) {
+    refuse_access(out, absl::UnauthenticatedError("log in first"), repository.registry, Asked::kRepository);
+  } else {
+    (void)out.respond(200, "{}", "application/json");  // a client that left needs no answer
+  }
   return Source::kNone;
 }
 
+absl::StatusOr<Identity> Mirror::admit(const http::Request& request, const Route& route, const Repository& repository) {
+  using Ask = Upstream::Request::Kind;
+  const bool lists = route.kind == Route::Kind::kTags || route.kind == Route::Kind::kReferrers;
+  Entitlements::Question question{repository, Ask::kTags, "", client_of(request)};
+  if (!lists) {
+    question.kind = route.kind == Route::Kind::kManifest ? Ask::kManifest : Ask::kBlob;
+    question.reference = route.reference;
+  }
+  auto as = entitlements_.admit(question);
+  // Nothing is known of the repository, and so nothing is kept of it: the registry may say what refers to its manifests.
+  if (route.kind == Route::Kind::kReferrers && absl::IsNotFound(as.status()))
+    return question.client.value_or(Identity::anonymous());
+  return as;
+}
+
 Source Mirror::answer_manifest(const http::Request& request, const Repository& repository, const Reference& reference,
-                               http::ResponseWriter& out) {
-  const auto manifest = manifests_.get(repository, reference);
+                               const Identity& as, http::ResponseWriter& out) {
+  const auto manifest = manifests_.get(repository, reference, as);
   if (!manifest.ok()) {
     answer_error(out, manifest.status(), Asked::kManifest);
     return Source::kUpstream;
@@ -81,7 +128,9 @@ Source Mirror::answer_manifest(const http::Request& request, const Repository& r
     answer_error(out, 404, "MANIFEST_UNKNOWN", str_cat("the tag names a ", manifest->media_type, ", which isn't in Accept"));
     return source;
   }
-  if (!out.is_head()) maybe_convert(repository, manifest->parsed);
+  if (as.kind() == Identity::Kind::kClient) entitlements_.note_node(node_of(request), repository);
+  if (!manifest->from_cache) check_blobs(repository, manifest->parsed, as);
+  if (!out.is_head()) maybe_convert(repository, manifest->parsed, as);
   out.header("Docker-Content-Digest", manifest->digest.to_string());
   out.header("ETag", etag_of(manifest->digest));
   if (manifest->age) out.header("Age", str_cat(manifest->age->count()));
@@ -94,11 +143,25 @@ Source Mirror::answer_manifest(const http::Request& request, const Repository& r
   return source;
 }
 
+// Another registry may have brought some of an image's blobs. Whether this one has them too is asked now, while there is
+// somebody in whose name to ask: nodes come without a credential, and the registry may be away by then.
+void Mirror::check_blobs(const Repository& repository, const Manifest& manifest, const Identity& as) {
+  if (manifest.kind != Manifest::Kind::kImage) return;
+  const auto check = [&](const Descriptor& blob) {
+    if (!blobs_.find(blob.digest)) return true;
+    const absl::Status status = blobs_.check_reachable({repository, blob.digest, blob.size, as});
+    return status.ok() || absl::IsNotFound(status);
+  };
+  if (!check(manifest.config)) return;
+  for (const Descriptor& layer : manifest.layers)
+    if (!check(layer)) return;  // the registry can't be asked: each blob is when it is wanted
+}
+
 // An index names many images; which of them a client wants shows when it asks for that one by digest.
-void Mirror::maybe_convert(const Repository& repository, const Manifest& manifest) {
+void Mirror::maybe_convert(const Repository& repository, const Manifest& manifest, const Identity& as) {
   const auto upstream = upstreams_.find(repository.registry);
   if (upstream.ok() && (*upstream)->config().convert == ConvertPolicy::kOnPull)
-    conversions_.convert_image(repository, manifest);
+    conversions_.convert_image(repository, manifest, as);
 }
 
 }  // namespace samara::registry_proxy

@@ -30,8 +30,21 @@ std::uint64_t number(const http::Target& target, std::string_view key) {
 
 }  // namespace
 
-SiteApi::SiteApi(cache_index::Cache& cache, Upstreams& upstreams, Manifests& manifests, Conversions& conversions)
-    : cache_(cache), upstreams_(upstreams), manifests_(manifests), conversions_(conversions) {}
+SiteApi::SiteApi(cache_index::Cache& cache, Upstreams& upstreams, Entitlements& entitlements, Manifests& manifests,
+                 Blobs& blobs, Conversions& conversions)
+    : cache_(cache),
+      upstreams_(upstreams),
+      entitlements_(entitlements),
+      manifests_(manifests),
+      blobs_(blobs),
+      conversions_(conversions) {}
+
+std::vector<std::string> SiteApi::tables() {
+  std::vector<std::string> all;
+  for (const auto& tables : {Manifests::tables(), References::tables(), Entitlements::tables()})
+    all.insert(all.end(), tables.begin(), tables.end());
+  return all;
+}
 
 Source SiteApi::handle(const http::Request& request, http::ResponseWriter& out) {
   if (request.target.path == kRefreshTag) return answer_refresh(request, out);
@@ -44,22 +57,41 @@ Source SiteApi::handle(const http::Request& request, http::ResponseWriter& out) 
   if (route.empty()) return answer_text(out, 404, "no such resource");
   const auto digest = Digest::parse(path.substr(route.size()));
   if (!digest.ok()) return answer_text(out, 400, to_std(digest.status().message()));
-  if (route == kLayers) return answer_layer(*digest, request.target, out);
+  if (route == kLayers) return answer_layer(*digest, request, out);
   return answer_object(*digest, request.headers.get("Range"), out);
 }
 
-Source SiteApi::answer_layer(const Digest& layer, const http::Target& target, http::ResponseWriter& out) {
-  peer::LayerStatus status = conversions_.status(layer);
-  if (status.state == peer::LayerStatus::State::kUnknown && !target.query_value("ns").empty()) {
-    const absl::Status asked = ask_for(layer, target);
-    if (absl::IsInvalidArgument(asked)) return answer_text(out, 400, to_std(asked.message()));
-    status.error = std::string(to_std(asked.message()));
-    if (!asked.ok()) status.state = peer::LayerStatus::State::kFailed;
+Source SiteApi::answer_layer(const Digest& layer, const http::Request& request, http::ResponseWriter& out) {
+  peer::LayerStatus status;  // of whoever names no repository: unknown
+  if (!request.target.query_value("ns").empty()) {
+    const auto repository = upstreams_.repository(request.target.query_value("ns"), request.target.query_value("repo"));
+    if (!repository.ok()) return answer_text(out, 400, to_std(repository.status().message()));
+    status = status_for(*repository, layer, request);
   }
-  if (status.state != peer::LayerStatus::State::kFailed)
-    status = conversions_.status(layer, milliseconds(std::min(number(target, "wait"), kLongestWait)));
   (void)out.respond(200, peer::encode(status), "text/plain");
   return Source::kCache;
+}
+
+peer::LayerStatus SiteApi::status_for(const Repository& repository, const Digest& layer, const http::Request& request) {
+  using State = peer::LayerStatus::State;
+  const auto failed = [](const absl::Status& why) {
+    peer::LayerStatus status;
+    status.state = State::kFailed;
+    status.error = std::string(to_std(why.message()));
+    return status;
+  };
+  const auto as = entitlements_.admit({repository, Upstream::Request::Kind::kBlob, layer.to_string(),
+                                       Identity::of_client(request.headers.get("Authorization")), node_of(request)});
+  if (!as.ok()) return failed(as.status());
+  const std::uint64_t size = number(request.target, "size");
+  const BlobRef blob{repository, layer, size > 0 ? std::optional(size) : std::nullopt, *as};
+  if (conversions_.status(layer).state == State::kUnknown)
+    if (const absl::Status asked = ask_for(blob); !asked.ok()) return failed(asked);
+  const milliseconds wait(std::min(number(request.target, "wait"), kLongestWait));
+  peer::LayerStatus status = conversions_.status(layer, wait);
+  if (status.state != State::kConverted) return status;
+  if (const absl::Status reachable = blobs_.check_reachable(blob); !reachable.ok()) return failed(reachable);
+  return status;
 }
 
 // Has upstream asked what a tag names now. POST: it costs the registry a request, and changes what is served.
@@ -73,7 +105,11 @@ Source SiteApi::answer_refresh(const http::Request& request, http::ResponseWrite
   if (image->reference.digest) return answer_text(out, 400, "a digest always names the same");
   const auto repository = upstreams_.repository(image->registry, image->repository);
   if (!repository.ok()) return answer_text(out, 400, to_std(repository.status().message()));
-  const auto refreshed = manifests_.refresh(*repository, image->reference.tag);
+  const auto as = entitlements_.admit({*repository, Upstream::Request::Kind::kManifest, image->reference.tag,
+                                       Identity::of_client(request.headers.get("Authorization"))});
+  const auto refreshed = as.ok() ? manifests_.refresh(*repository, image->reference.tag, *as) : as.status();
+  if (absl::IsUnauthenticated(refreshed.status()) || absl::IsPermissionDenied(refreshed.status()))
+    return answer_text(out, 403, to_std(refreshed.status().message()));
   if (!refreshed.ok()) return answer_text(out, absl::IsNotFound(refreshed.status()) ? 404 : 502, to_std(refreshed.status().message()));
   std::string text = str_cat("image ", repository->to_string(), ":", image->reference.tag, "\nnow ", refreshed->now.to_string());
   if (refreshed->was) str_append(&text, "\nwas ", refreshed->was->to_string());
@@ -82,18 +118,33 @@ Source SiteApi::answer_refresh(const http::Request& request, http::ResponseWrite
 }
 
 // Asks for the layer's conversion, where the upstream's policy allows it.
-absl::Status SiteApi::ask_for(const Digest& layer, const http::Target& target) {
-  SAMARA_ASSIGN_OR_RETURN(const Repository repository,
-                          upstreams_.repository(target.query_value("ns"), target.query_value("repo")));
-  SAMARA_ASSIGN_OR_RETURN(const Upstream* const upstream, upstreams_.find(repository.registry));
+absl::Status SiteApi::ask_for(const BlobRef& layer) {
+  SAMARA_ASSIGN_OR_RETURN(const Upstream* const upstream, upstreams_.find(layer.repository.registry));
   if (upstream->config().convert == ConvertPolicy::kNever)
-    return absl::FailedPreconditionError(str_cat("layers of ", repository.registry, " are not converted here"));
-  const std::uint64_t size = number(target, "size");
-  conversions_.convert_layer({repository, layer, size > 0 ? std::optional(size) : std::nullopt});
+    return absl::FailedPreconditionError(str_cat("layers of ", layer.repository.registry, " are not converted here"));
+  conversions_.convert_layer(layer);
   return absl::OkStatus();
 }
 
+// Indexes and blobs of converted layers. Everything else in the cache has a digest that may be known to anybody.
+bool SiteApi::is_of_a_layer(const Digest& object) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (of_layers_.count(object) != 0) return true;
+  }
+  if (!cache_.has_object(object)) return false;
+  const auto layers = cache_.layers();
+  if (!layers.ok()) return false;
+  const std::lock_guard lock(mutex_);
+  for (const cache_index::LayerRecord& layer : *layers) {
+    of_layers_.insert(layer.index);
+    of_layers_.insert(layer.blob);
+  }
+  return of_layers_.count(object) != 0;
+}
+
 Source SiteApi::answer_object(const Digest& digest, std::string_view range, http::ResponseWriter& out) {
+  if (!is_of_a_layer(digest)) return answer_text(out, 404, "this site hasn't got the object");
   const auto object = cache_.open_object(digest);
   if (absl::IsNotFound(object.status())) return answer_text(out, 404, "this site hasn't got the object");
   if (!object.ok()) return answer_text(out, 500, to_std(object.status().message()));

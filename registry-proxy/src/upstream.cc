@@ -138,6 +138,18 @@ absl::Status Upstream::fetch(const Request& request, const http::Client::OnHead&
   return annotate(failed, str_cat(config_.registry, "/", request.repository, joint, request.reference));
 }
 
+absl::Status Upstream::ask_whether(Request request) {
+  request.head = request.kind != Request::Kind::kTags && request.kind != Request::Kind::kReferrers;
+  const auto enough = [&](const http::ResponseHead&) { return request.head ? absl::OkStatus() : absl::AbortedError("enough"); };
+  const auto ignore = [](std::span<const std::uint8_t>) { return absl::OkStatus(); };
+  absl::Status status = fetch(request, enough, ignore);
+  if (request.head && absl::IsUnimplemented(status)) {
+    request.head = false;
+    status = fetch(request, enough, ignore);
+  }
+  return absl::IsAborted(status) ? absl::OkStatus() : status;
+}
+
 Upstream::Outcome Upstream::ask(std::size_t endpoint, const Request& request, const http::Client::OnHead& on_head,
                                 const http::Client::OnBody& on_body) {
   Outcome outcome;

@@ -164,6 +164,10 @@ void FakeUpstream::want_bearer(std::uint64_t expires_in) {
 void FakeUpstream::want_basic() {
   change([](Habits& habits) { habits.want_basic = true; });
 }
+void FakeUpstream::make_private(std::string_view repository, std::string_view user, std::string_view password) {
+  const std::lock_guard lock(mutex_);
+  owners_[std::string(repository)] = str_cat("Basic ", absl::Base64Escape(str_cat(user, ":", password)));
+}
 void FakeUpstream::accept_no_token() {
   change([](Habits& habits) { habits.refuse_tokens = true; });
 }
@@ -204,6 +208,13 @@ void FakeUpstream::wait_for_requests(std::string_view path_part, int count) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
     return count <= std::count_if(seen_.begin(), seen_.end(), [&](const auto& r) { return contains(r.target.path, path_part); });
+  });
+}
+
+void FakeUpstream::wait_for_gets(std::string_view path_part) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] {
+    return std::any_of(seen_.begin(), seen_.end(), [&](const auto& r) { return r.method == "GET" && contains(r.target.path, path_part); });
   });
 }
 
@@ -254,7 +265,16 @@ bool FakeUpstream::misbehave(const std::string& path, http::ResponseWriter& out)
 bool FakeUpstream::authorized(const http::Request& request, http::ResponseWriter& out) {
   const std::string_view authorization = request.headers.get("Authorization");
   const Habits habits = this->habits();
-  if (habits.want_basic) {
+  std::string owner;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [repository, value] : owners_)
+      if (request.target.path.starts_with(str_cat("/v2/", repository, "/"))) owner = value;
+  }
+  if (!owner.empty()) {
+    if (authorization == owner) return true;
+    out.header("WWW-Authenticate", "Basic realm=\"fake\"");
+  } else if (habits.want_basic) {
     if (authorization == habits.credentials) return true;
     out.header("WWW-Authenticate", "Basic realm=\"fake\"");
   } else if (habits.token_lifetime) {

@@ -65,6 +65,8 @@ class FakeUpstream {
   // What it wants to see.
   void want_bearer(std::uint64_t expires_in);  ///< from its own token server
   void want_basic();
+  /// This repository is for one user, who is asked for a password; others are as they were.
+  void make_private(std::string_view repository, std::string_view user, std::string_view password);
   void accept_no_token();  ///< from now on, of those that it gives
   void accept_password(std::string_view user, std::string_view password);  ///< else tokens are given to anybody
 
@@ -74,6 +76,7 @@ class FakeUpstream {
   /// Blocks until a request, or that many, with this part in the path are there.
   void wait_for_request(std::string_view path_part) { wait_for_requests(path_part, 1); }
   void wait_for_requests(std::string_view path_part, int count);
+  void wait_for_gets(std::string_view path_part);
 
  private:
   struct Blob {
@@ -118,6 +121,7 @@ class FakeUpstream {
   std::map<std::string, std::pair<std::string, std::string>> referrers_;  // by subject: index, filters
   std::map<std::string, int> answers_;            // by part of the path
   std::map<std::string, std::string> limits_;     // likewise: Retry-After
+  std::map<std::string, std::string> owners_;     // Authorization by repository
   std::set<std::string> spent_;                   // paths that don't work again
   std::vector<std::string> hanging_;
   std::map<std::string, Fault> faults_;           // by digest

@@ -25,8 +25,14 @@ namespace samara::registry_proxy {
 /// A whole site over a fake registry and a cache in a directory of its own, answering HTTP. The registry's name is
 /// "fake.test", and its repositories are there without being made.
 struct SiteFixture {
+  /// Nobody's right to read is checked, so that each test counts only the requests that it is about.
+  static UpstreamConfig unchecked() {
+    UpstreamConfig upstream;
+    upstream.share = Share::kUnchecked;
+    return upstream;
+  }
   struct Settings {
-    UpstreamConfig upstream;  ///< the name is filled in, and the fake's URL when there is none
+    UpstreamConfig upstream = unchecked();  ///< the name is filled in, and the fake's URL when there is none
     Manifests::Options manifests;
     Blobs::Options blobs;
     Conversions::Options conversions;
@@ -42,13 +48,15 @@ struct SiteFixture {
 
   explicit SiteFixture(Settings settings = never_converting())
       : directory(*TempDir::create("site")),
-        cache(*cache_index::Cache::open({.root = settings.root.empty() ? directory.path() : settings.root}, Manifests::tables())),
+        cache(*cache_index::Cache::open({.root = settings.root.empty() ? directory.path() : settings.root}, SiteApi::tables())),
         upstreams(upstream_options(settings), client, clock),
-        manifests(*cache, upstreams, clock, settings.manifests),
-        blobs(*cache, upstreams, clock, metrics, quick(settings.blobs)),
+        references(cache->store()),
+        entitlements(cache->store(), upstreams, clock),
+        manifests(*cache, upstreams, references, clock, settings.manifests),
+        blobs(*cache, upstreams, references, clock, metrics, quick(settings.blobs)),
         conversions(*cache, blobs, clock, metrics, settings.conversions),
-        mirror(upstreams, manifests, blobs, conversions, with_registry(settings.mirror)),
-        site_api(*cache, upstreams, manifests, conversions),
+        mirror(upstreams, entitlements, manifests, blobs, conversions, with_registry(settings.mirror)),
+        site_api(*cache, upstreams, entitlements, manifests, blobs, conversions),
         server(*http::Server::create({}, [this](const auto& request, auto& out) { handle(request, out); })) {}
 
   ~SiteFixture() {
@@ -95,6 +103,8 @@ struct SiteFixture {
   TempDir directory;
   std::unique_ptr<cache_index::Cache> cache;
   Upstreams upstreams;
+  References references;
+  Entitlements entitlements;
   Manifests manifests;
   Blobs blobs;
   Conversions conversions;

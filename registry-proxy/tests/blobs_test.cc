@@ -159,6 +159,22 @@ TEST(BlobMirror, RefusesABlobWhoseLengthIsALie) {
   EXPECT_FALSE(site.cache->has_object(shorter));
 }
 
+TEST(BlobMirror, ResumesAtANewUrlWhereRedirectsExpire) {
+  FakeUpstream storage;
+  SiteFixture site;
+  const std::string bytes = std::string(50'000, 'a') + std::string(50'000, 'b');
+  const Digest digest = site.upstream.add_blob(bytes);
+  storage.add_blob(bytes);
+  site.upstream.redirect_blobs_once(storage);
+  storage.cut_blob(digest, 30'000, 2);
+
+  const auto answer = site.blob(digest);
+
+  EXPECT_EQ(answer.body, bytes);
+  EXPECT_EQ(storage.requests("GET", "/signed/"), 3);
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 3);
+}
+
 TEST(BlobMirror, AnswersFailuresFastAndByTheRules) {
   SiteFixture site;
   const Digest absent = cache_index::sha256(as_bytes("absent"));

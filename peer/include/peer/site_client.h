@@ -28,7 +28,7 @@ class SiteClient final : public RangeSource {
 
   struct LayerQuery {
     Digest layer;
-    std::string registry{};    ///< "docker.io"; may be empty: the site then only answers from what it knows
+    std::string registry{};    ///< "docker.io"; empty: the site knows nothing then
     std::string repository{};  ///< "library/python"
     std::uint64_t size = 0;  ///< compressed bytes, 0 when not known
     std::chrono::milliseconds wait{0};

@@ -16,6 +16,7 @@
 #include "base/metrics.h"
 #include "cache_index/cache.h"
 #include "registry_proxy/fill.h"
+#include "registry_proxy/references.h"
 #include "registry_proxy/upstream.h"
 
 namespace samara::registry_proxy {
@@ -29,7 +30,8 @@ class Blobs {
     std::size_t max_fills = 256;  ///< at once
   };
   /// Everything is borrowed.
-  Blobs(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, Metrics& metrics, const Options& options);
+  Blobs(cache_index::Cache& cache, Upstreams& upstreams, References& references, const Clock& clock, Metrics& metrics,
+        const Options& options);
   ~Blobs();
 
   using Opened = std::variant<cache_index::ObjectFile, FillReader>;
@@ -44,6 +46,10 @@ class Blobs {
   /// The whole of a small blob; ResourceExhausted when it is larger than `limit` bytes.
   absl::StatusOr<std::string> read(const BlobRef& blob, std::uint64_t limit, std::stop_token stop);
 
+  /// OK when the blob can be reached through its repository. What isn't known upstream is asked, and then remembered.
+  /// Whoever gives bytes to a client calls this first, unless a fill for the same repository brings them.
+  /// Errors: those of Upstream::fetch().
+  absl::Status check_reachable(const BlobRef& blob);
   /// What upstream says of the blob's size, without fetching it.
   absl::StatusOr<std::uint64_t> ask_size(const BlobRef& blob);
   /// Streams exactly `range` of the blob straight from upstream; nothing is kept. `total` is checked.
@@ -62,10 +68,12 @@ class Blobs {
   };
   Opened join(const Running& running);
   void run_fill(const std::shared_ptr<Fill>& fill);
+  void note_given(const BlobRef& blob);
   std::vector<std::thread> take_finished();
 
   cache_index::Cache& cache_;
   Upstreams& upstreams_;
+  References& references_;
   const Clock& clock_;
   const Options options_;
   Metrics::Counter& bytes_fetched_;

@@ -41,8 +41,8 @@ class Conversions {
   Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& clock, Metrics& metrics, const Options& options);
   ~Conversions();
 
-  /// Asks for every layer of an image. Returns at once.
-  void convert_image(const Repository& repository, const Manifest& manifest);
+  /// Asks for every layer of an image, upstream in the name of `as`. Returns at once.
+  void convert_image(const Repository& repository, const Manifest& manifest, const Identity& as = {});
   /// Asks for one layer of which nothing but its digest (and size) is known. Returns at once.
   void convert_layer(const BlobRef& layer);
 

@@ -24,6 +24,7 @@ struct BlobRef {
   Repository repository;
   Digest digest;
   std::optional<std::uint64_t> size;  ///< as a manifest says
+  Identity as{};                      ///< on whose behalf upstream is asked for it
 };
 
 struct FillOptions {

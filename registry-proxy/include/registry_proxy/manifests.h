@@ -13,6 +13,7 @@
 #include "cache_index/cache.h"
 #include "registry_proxy/manifest.h"
 #include "registry_proxy/names.h"
+#include "registry_proxy/references.h"
 #include "registry_proxy/upstream.h"
 
 namespace samara::registry_proxy {
@@ -48,19 +49,22 @@ class Manifests {
   static std::vector<std::string> tables();
 
   /// Everything is borrowed; the cache was opened with tables().
-  Manifests(cache_index::Cache& cache, Upstreams& upstreams, const Clock& clock, const Options& options);
+  Manifests(cache_index::Cache& cache, Upstreams& upstreams, References& references, const Clock& clock,
+            const Options& options);
   ~Manifests();
 
+  /// For somebody who may read the repository; upstream is asked in the name of `as`. What another repository has
+  /// brought is fetched anew.
   /// Errors: those of Upstream::fetch(); DataLoss (digest differs); InvalidArgument (not a manifest, or larger than
   /// kMaxManifestBytes).
-  absl::StatusOr<StoredManifest> get(const Repository& repository, const Reference& reference);
+  absl::StatusOr<StoredManifest> get(const Repository& repository, const Reference& reference, const Identity& as = {});
 
   struct Refreshed {
     std::optional<Digest> was;  ///< what the tag named here before
     Digest now;
   };
   /// Asks upstream what a tag names, however fresh the last answer is. Errors: those of get(); nothing stale is given.
-  absl::StatusOr<Refreshed> refresh(const Repository& repository, const std::string& tag);
+  absl::StatusOr<Refreshed> refresh(const Repository& repository, const std::string& tag, const Identity& as = {});
 
   /// The tags of a repository, and the repositories of a registry, that were pulled through here; in byte order, at
   /// most 100,000. Errors: those of Store::scan().
@@ -74,13 +78,16 @@ class Manifests {
   };
   class Flights;
 
-  absl::StatusOr<StoredManifest> by_digest(const Repository& repository, const Digest& digest);
-  absl::StatusOr<StoredManifest> by_tag(const Repository& repository, const std::string& tag);
+  absl::StatusOr<StoredManifest> by_digest(const Repository& repository, const Digest& digest, const Identity& as);
+  absl::StatusOr<StoredManifest> by_tag(const Repository& repository, const std::string& tag, const Identity& as);
   enum class Patience { kNormal, kAskNow };
-  absl::StatusOr<StoredManifest> refresh_tag(const Repository& repository, const std::string& tag, Patience patience);
-  absl::StatusOr<StoredManifest> check_tag(const Repository& repository, const std::string& tag, const Digest& known);
-  absl::StatusOr<StoredManifest> fetch(const Repository& repository, const Reference& reference);
-  absl::StatusOr<std::optional<Digest>> ask_digest(const Repository& repository, const std::string& tag);
+  absl::StatusOr<StoredManifest> refresh_tag(const Repository& repository, const std::string& tag, const Identity& as,
+                                             Patience patience);
+  absl::StatusOr<StoredManifest> check_tag(const Repository& repository, const std::string& tag, const Digest& known,
+                                           const Identity& as);
+  absl::StatusOr<StoredManifest> fetch(const Repository& repository, const Reference& reference, const Identity& as);
+  absl::StatusOr<std::optional<Digest>> ask_digest(const Repository& repository, const std::string& tag,
+                                                   const Identity& as);
   absl::Status keep(const Repository& repository, const Reference& reference, const StoredManifest& manifest);
   absl::StatusOr<StoredManifest> load(const Digest& digest);
   std::optional<Tag> load_tag(const Repository& repository, const std::string& tag);
@@ -92,6 +99,7 @@ class Manifests {
 
   cache_index::Cache& cache_;
   Upstreams& upstreams_;
+  References& references_;
   const Clock& clock_;
   std::unique_ptr<Flights> flights_;
   std::unique_ptr<Outages> outages_;

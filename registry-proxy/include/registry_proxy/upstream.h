@@ -27,6 +27,20 @@ enum class ConvertPolicy {
   kNever,
 };
 
+/// Who may read what is kept of a registry's repositories; see Entitlements and docs/entitlement.md.
+enum class Share {
+  kEveryone,   ///< all that anybody or the site's own credential may read; the rest, whom the registry lets
+  kEntitled,   ///< all that anybody may read; the rest, whom the registry lets
+  kUnchecked,  ///< everything: the registry is never asked; for registries without private repositories
+};
+
+/// What holds for repositories that not everybody may read, while the registry can't be asked.
+enum class WhenAway {
+  kServeGranted,  ///< those may read who could lately: for `grant_stale` after a grant's time
+  kRefuse,        ///< only grants whose time isn't over count
+  kServe,         ///< everybody may read what nobody has been asked about yet
+};
+
 struct UpstreamConfig {
   std::string registry;           ///< the name that clients use, "docker.io"
   std::vector<std::string> aliases;  ///< other names that clients use for it
@@ -38,6 +52,10 @@ struct UpstreamConfig {
   std::string password_file;  ///< read for each authentication, so that a new secret needs no restart
   std::string docker_config;  ///< a docker config.json with entries or helpers, in place of the two above; read likewise
   std::chrono::milliseconds helper_timeout{10'000};  ///< for a credential helper
+  Share share = Share::kEveryone;
+  WhenAway when_away = WhenAway::kServeGranted;
+  std::chrono::milliseconds grant_ttl{3'600'000};       ///< how long the registry's word on who may read holds
+  std::chrono::milliseconds grant_stale{2'592'000'000};  ///< how much longer while it can't be asked: 30 days
   ConvertPolicy convert = ConvertPolicy::kOnPull;
   std::chrono::milliseconds tag_ttl{60'000};  ///< how long a tag is believed before the registry is asked again
   std::chrono::milliseconds stale_for{0};     ///< how much longer one is given while it can't be asked; 0: for ever
@@ -45,6 +63,8 @@ struct UpstreamConfig {
   std::chrono::milliseconds idle_timeout{15'000};  ///< longest silence, before an answer and within it
   std::chrono::milliseconds failed_behind{30'000};     ///< how long an endpoint that failed is asked after the others
   std::chrono::milliseconds longest_backoff{300'000};  ///< however long a Retry-After is
+
+  bool has_credentials() const { return !username.empty() || !docker_config.empty(); }
 };
 
 class Authorizer;
@@ -84,6 +104,10 @@ class Upstream {
   /// those of the callbacks. They name registry, repository and reference, and no secret. ResourceExhausted says for
   /// how long, where that is known (src/retry_after.h).
   absl::Status fetch(const Request& request, const http::Client::OnHead& on_head, const http::Client::OnBody& on_body);
+
+  /// Does the registry have this, for this identity? HEAD, or the beginning of a GET where it knows no HEAD (or for
+  /// lists). OK, or the errors of fetch().
+  absl::Status ask_whether(Request request);
 
  private:
   struct Outcome {
