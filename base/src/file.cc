@@ -8,10 +8,19 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/file_calls.h"
 #include "base/text.h"
 #include "base/status.h"
 
 namespace samara {
+namespace {
+
+constexpr FileCalls kSystemCalls{::pread, ::pwrite};
+const FileCalls& calls() { return *file_calls.load(std::memory_order_relaxed); }
+
+}  // namespace
+
+std::atomic<const FileCalls*> file_calls{&kSystemCalls};
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   if (this != &other) {
@@ -42,7 +51,7 @@ absl::StatusOr<std::uint64_t> file_size(int fd) {
 
 absl::Status pread_all(int fd, std::span<std::uint8_t> out, std::uint64_t offset) {
   while (!out.empty()) {
-    const ssize_t n = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
+    const ssize_t n = calls().pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno_status(errno, "pread");
     if (n == 0) return absl::OutOfRangeError(str_cat("file ends at ", offset, ", ", out.size(), " bytes short"));
@@ -54,7 +63,7 @@ absl::Status pread_all(int fd, std::span<std::uint8_t> out, std::uint64_t offset
 
 absl::Status pwrite_all(int fd, std::span<const std::uint8_t> data, std::uint64_t offset) {
   while (!data.empty()) {
-    const ssize_t n = ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
+    const ssize_t n = calls().pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno_status(errno, "pwrite");
     data = data.subspan(static_cast<std::size_t>(n));

@@ -30,6 +30,9 @@ class Fields {
     return ok_ ? *digest : Digest();
   }
 
+  std::string text(std::size_t size) { return std::string(take(size)); }
+  bool at_end() const { return !ok_ || rest_.empty(); }
+
   /// Was everything there, and nothing besides?
   bool complete() const { return ok_ && rest_.empty(); }
 
@@ -116,6 +119,26 @@ absl::StatusOr<LayerRecord> decode_layer_record(std::string_view key, std::strin
   record.layer_size = fields.number<std::uint64_t>();
   if (!fields.complete()) return damaged(kLayersTable, row);
   return record;
+}
+
+std::string encode(const Cache::Pin& pin) {
+  std::string out;
+  append_le(out, pin.expires);
+  append_le(out, static_cast<std::uint32_t>(pin.reason.size()));
+  out += pin.reason;
+  for (const Digest& member : pin.members) out += member.key();
+  return out;
+}
+
+absl::StatusOr<Cache::Pin> decode_pin(std::string_view name, std::string_view row) {
+  Fields fields(row);
+  Cache::Pin pin;
+  pin.name = name;
+  pin.expires = fields.number<std::uint64_t>();
+  pin.reason = fields.text(fields.number<std::uint32_t>());
+  while (!fields.at_end()) pin.members.push_back(fields.digest());
+  if (!fields.complete() || pin.members.empty()) return damaged(kPinsTable, row);
+  return pin;
 }
 
 }  // namespace samara::cache_index

@@ -65,17 +65,28 @@ absl::Status DiskCache::put_frame(const Digest& blob, const Chunk& chunk, std::s
                                               " for chunk ", chunk.digest.brief()));
   }
   if (has_chunk(chunk.digest)) return absl::OkStatus();
+  SAMARA_RETURN_IF_ERROR(make_room(frame.size()));
 
+  const auto lock = locks_.shared(blob);
+  if (is_leaving(blob)) return absl::ResourceExhaustedError(str_cat(blob.to_string(), " is being evicted"));
   SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, open_blob(blob));
+  SAMARA_RETURN_IF_ERROR(store_frame(blob, chunk, frame, file->get()));
+  space_.set_file(blob, file->get());
+  const std::lock_guard in_memory(mutex_);
+  written_.insert(blob);
+  return absl::OkStatus();
+}
+
+// Bytes, then rows; under the file's lock.
+absl::Status DiskCache::store_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame, int fd) {
   const absl::StatusOr<ObjectRow> known = object_row(blob);
   if (known.ok() && known->complete) {
     // A whole object is served as it is, so nothing may be written into it; not what a wrong index wants there either.
-    SAMARA_RETURN_IF_ERROR(expect_same(file->get(), frame, chunk.blob_offset, blob));
+    SAMARA_RETURN_IF_ERROR(expect_same(fd, frame, chunk.blob_offset, blob));
   } else {
-    SAMARA_RETURN_IF_ERROR(annotate(pwrite_all(file->get(), frame, chunk.blob_offset),
+    SAMARA_RETURN_IF_ERROR(annotate(pwrite_all(fd, frame, chunk.blob_offset),
                                     str_cat("store chunk ", chunk.digest.brief(), " in ", object_path(blob))));
   }
-
   std::vector<Store::Change> changes;
   if (!known.ok()) {
     changes.push_back({kObjectsTable, blob.key(), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})});
@@ -83,7 +94,8 @@ absl::Status DiskCache::put_frame(const Digest& blob, const Chunk& chunk, std::s
   const ChunkRow row{.blob = blob,
                      .offset = chunk.blob_offset,
                      .frame_size = static_cast<std::uint32_t>(frame.size()),
-                     .stream_size = chunk.stream_size};
+                     .stream_size = chunk.stream_size,
+                     .last_use = now()};
   changes.push_back({kChunksTable, chunk.digest.key(), encode(row)});
   return store_->write(changes);
 }
@@ -106,6 +118,7 @@ absl::StatusOr<std::string> DiskCache::read_frame(const ChunkRow& row) {
 
 absl::StatusOr<std::string> DiskCache::read_chunk(const Chunk& chunk) {
   const absl::StatusOr<ChunkRow> row = chunk_row(chunk.digest);
+  if (!row.ok()) metrics_.chunk_misses.add();
   if (absl::IsDataLoss(row.status())) {
     SAMARA_RETURN_IF_ERROR(store_->write({{kChunksTable, chunk.digest.key(), std::nullopt}}));
   }
@@ -114,25 +127,38 @@ absl::StatusOr<std::string> DiskCache::read_chunk(const Chunk& chunk) {
     return absl::DataLossError(str_cat("chunk ", chunk.digest.brief(), " has ", row->stream_size,
                                        " bytes; the index says ", chunk.stream_size));
   }
-  const absl::StatusOr<std::string> frame = read_frame(*row);
-  if (absl::IsNotFound(frame.status()) || absl::IsOutOfRange(frame.status())) {
-    log::warning("dropped a chunk whose file is gone or cut", {{"chunk", chunk.digest.brief()}, {"blob", row->blob.brief()}});
-    SAMARA_RETURN_IF_ERROR(drop_chunk(chunk.digest, row->blob));
-    return absl::NotFoundError(str_cat("chunk ", chunk.digest.brief(), ": ", frame.status().message()));
-  }
-  SAMARA_RETURN_IF_ERROR(frame.status());
-
-  Chunk stored = chunk;  // another blob's frame of the same bytes may have another size
-  stored.blob_size = row->frame_size;
-  absl::StatusOr<std::string> bytes = open_frame(stored, as_bytes(*frame));
-  if (absl::IsDataLoss(bytes.status())) {
-    log::warning("dropped a chunk that was altered on disk", {{"chunk", chunk.digest.brief()}, {"blob", row->blob.brief()}});
-    SAMARA_RETURN_IF_ERROR(drop_chunk(chunk.digest, row->blob));
-  }
+  absl::StatusOr<std::string> bytes = read_at(chunk, *row);
+  if (!bytes.ok()) bytes = read_again(chunk);
+  if (bytes.ok()) uses_.note_chunk(chunk.digest, row->last_use, now());
+  (bytes.ok() ? metrics_.chunk_hits : metrics_.chunk_misses).add();
   return bytes;
 }
 
+absl::StatusOr<std::string> DiskCache::read_at(const Chunk& chunk, const ChunkRow& row) {
+  SAMARA_ASSIGN_OR_RETURN(const std::string frame, read_frame(row));
+  Chunk stored = chunk;  // another blob's frame of the same bytes may have another size
+  stored.blob_size = row.frame_size;
+  return open_frame(stored, as_bytes(frame));
+}
+
+// The chunk may have been evicted, or moved, between its row and its bytes. Under the lock both stand still.
+absl::StatusOr<std::string> DiskCache::read_again(const Chunk& chunk) {
+  SAMARA_ASSIGN_OR_RETURN(const ChunkRow before, chunk_row(chunk.digest));
+  const auto lock = locks_.exclusive(before.blob);
+  SAMARA_ASSIGN_OR_RETURN(const ChunkRow row, chunk_row(chunk.digest));
+  absl::StatusOr<std::string> bytes = read_at(chunk, row);
+  if (row.blob != before.blob || bytes.ok()) return bytes;
+  const bool gone = absl::IsNotFound(bytes.status()) || absl::IsOutOfRange(bytes.status());
+  if (!gone && !absl::IsDataLoss(bytes.status())) return bytes;
+  log::warning(gone ? "dropped a chunk whose file is gone or cut" : "dropped a chunk that was altered on disk",
+               {{"chunk", chunk.digest.brief()}, {"blob", row.blob.brief()}});
+  SAMARA_RETURN_IF_ERROR(drop_chunk(chunk.digest, row.blob));
+  if (!gone) return bytes;
+  return absl::NotFoundError(str_cat("chunk ", chunk.digest.brief(), ": ", to_std(bytes.status().message())));
+}
+
 absl::Status DiskCache::drop_chunk(const Digest& chunk, const Digest& blob) {
+  const std::lock_guard rows(rows_);
   std::vector<Store::Change> changes = {{kChunksTable, chunk.key(), std::nullopt}};
   const absl::StatusOr<ObjectRow> row = object_row(blob);
   if (row.ok() && row->complete) {

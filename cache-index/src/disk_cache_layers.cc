@@ -17,24 +17,22 @@ absl::Status check_size(const std::string& path, std::uint64_t expected) {
   return absl::DataLossError(str_cat(path, " has ", st.st_size, " bytes; the record says ", expected));
 }
 
-absl::Status add_chunk_rows(const IndexReader& index, const LayerRecord& record, std::vector<Store::Change>& changes) {
+absl::Status add_chunk_rows(const IndexReader& index, const LayerRecord& record, std::uint64_t now,
+                            std::vector<Store::Change>& changes) {
   changes.reserve(changes.size() + index.info().chunk_count);
   for (std::uint32_t i = 0; i < index.info().chunk_count; ++i) {
     SAMARA_ASSIGN_OR_RETURN(const Chunk chunk, index.chunk(i));
-    const ChunkRow row{
-        .blob = record.blob, .offset = chunk.blob_offset, .frame_size = chunk.blob_size, .stream_size = chunk.stream_size};
+    const ChunkRow row{.blob = record.blob,
+                       .offset = chunk.blob_offset,
+                       .frame_size = chunk.blob_size,
+                       .stream_size = chunk.stream_size,
+                       .last_use = now};
     changes.push_back({kChunksTable, chunk.digest.key(), encode(row)});
   }
   return absl::OkStatus();
 }
 
 }  // namespace
-
-absl::StatusOr<std::string> DiskCache::create_incoming_directory() {
-  const std::string path = incoming_path("layer");
-  SAMARA_RETURN_IF_ERROR(make_directories(path));
-  return path;
-}
 
 absl::Status DiskCache::publish_layer(const std::string& directory, const LayerRecord& record) {
   const std::string blob = str_cat(directory, "/blob"), index_path = str_cat(directory, "/index");
@@ -46,18 +44,29 @@ absl::Status DiskCache::publish_layer(const std::string& directory, const LayerR
     if (index->info().blob != record.blob) {
       return absl::InvalidArgumentError(str_cat("the index of ", record.layer.to_string(), " names another blob"));
     }
-    SAMARA_RETURN_IF_ERROR(add_chunk_rows(*index, record, changes));
+    SAMARA_RETURN_IF_ERROR(add_chunk_rows(*index, record, now(), changes));
   }
-  SAMARA_RETURN_IF_ERROR(move_into_place(record.blob, blob));
-  SAMARA_RETURN_IF_ERROR(move_into_place(record.index, index_path));
-  changes.push_back({kObjectsTable, record.blob.key(),
-                     encode(ObjectRow{.kind = ObjectRow::Kind::kBlob, .complete = true, .size = record.blob_size})});
-  changes.push_back({kObjectsTable, record.index.key(),
-                     encode(ObjectRow{.kind = ObjectRow::Kind::kObject, .complete = true, .size = record.index_size})});
+  const ObjectRow blob_row{
+      .kind = ObjectRow::Kind::kBlob, .complete = true, .size = record.blob_size, .last_use = now()};
+  const ObjectRow index_row{
+      .kind = ObjectRow::Kind::kObject, .complete = true, .size = record.index_size, .last_use = now()};
+  changes.push_back({kObjectsTable, record.blob.key(), encode(blob_row)});
+  changes.push_back({kObjectsTable, record.index.key(), encode(index_row)});
   changes.push_back({kLayersTable, record.layer.key(), encode(record)});
-  SAMARA_RETURN_IF_ERROR(store_->write(changes));
+  space_.measure_rest();  // the layer's bytes are below incoming/ already
+  SAMARA_RETURN_IF_ERROR(make_room(0));
+  {
+    const auto files = locks_.exclusive(record.blob, record.index);
+    SAMARA_RETURN_IF_ERROR(move_into_place(record.blob, blob));
+    SAMARA_RETURN_IF_ERROR(move_into_place(record.index, index_path));
+    const std::lock_guard rows(rows_);
+    SAMARA_RETURN_IF_ERROR(store_->write(changes));
+    const std::lock_guard lock(mutex_);
+    leaving_.erase(record.blob);
+  }
   std::error_code error;
   std::filesystem::remove_all(directory, error);
+  space_.measure_rest();
   if (error) return errno_status(error.value(), str_cat("remove ", directory));
   return absl::OkStatus();
 }
@@ -67,6 +76,12 @@ absl::StatusOr<LayerRecord> DiskCache::layer(const Digest& layer) const {
   if (absl::IsNotFound(row.status())) return absl::NotFoundError(str_cat("no record of layer ", layer.to_string()));
   SAMARA_RETURN_IF_ERROR(row.status());
   return decode_layer_record(layer.key(), *row);
+}
+
+absl::StatusOr<LayerRecord> DiskCache::converted_layer(const Digest& layer) const {
+  SAMARA_ASSIGN_OR_RETURN(const LayerRecord record, this->layer(layer));
+  if (has_object(record.index) && has_object(record.blob)) return record;
+  return absl::NotFoundError(str_cat("layer ", layer.to_string(), " was converted, but isn't here any more"));
 }
 
 absl::Status DiskCache::put_layer(const LayerRecord& record) {

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "cache_check.h"
 #include "cache_index/frame.h"
 #include "cache_index/hasher.h"
 #include "disk_cache.h"
@@ -14,7 +15,12 @@ absl::StatusOr<Fd> DiskCache::open_partial(const Digest& blob) {
   const absl::StatusOr<ObjectRow> known = object_row(blob);
   if (known.ok() && known->complete) return absl::AlreadyExistsError(str_cat("the cache has all of ", blob.to_string()));
   if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
+  const auto lock = locks_.shared(blob);
   SAMARA_RETURN_IF_ERROR(open_blob(blob).status());  // makes the file and its directory
+  {
+    const std::lock_guard in_memory(mutex_);
+    written_elsewhere_.insert(blob);
+  }
   if (!known.ok()) {
     SAMARA_RETURN_IF_ERROR(
         store_->write({{kObjectsTable, blob.key(), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})}}));
@@ -28,7 +34,10 @@ absl::Status DiskCache::adopt_frame(const Digest& blob, const Chunk& chunk) {
   const ChunkRow row{.blob = blob,
                      .offset = chunk.blob_offset,
                      .frame_size = chunk.blob_size,
-                     .stream_size = chunk.stream_size};
+                     .stream_size = chunk.stream_size,
+                     .last_use = now()};
+  const auto lock = locks_.shared(blob);
+  if (is_leaving(blob)) return absl::NotFoundError(str_cat(blob.to_string(), " is being evicted"));
   SAMARA_ASSIGN_OR_RETURN(const std::string frame, read_frame(row));
   SAMARA_RETURN_IF_ERROR(open_frame(chunk, as_bytes(frame)).status());
   return store_->write({{kChunksTable, chunk.digest.key(), encode(row)}});
@@ -43,11 +52,16 @@ absl::Status DiskCache::fill_in(const Digest& blob, const Chunk& chunk) {
   const absl::StatusOr<ObjectRow> known = object_row(blob);
   if (known.ok() && known->complete) return absl::OkStatus();
   SAMARA_ASSIGN_OR_RETURN(const std::string frame, read_frame(row));
+  SAMARA_RETURN_IF_ERROR(make_room(frame.size()));
+  const auto lock = locks_.shared(blob);
   SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, open_blob(blob));
-  return annotate(pwrite_all(file->get(), as_bytes(frame), chunk.blob_offset), str_cat("fill in ", object_path(blob)));
+  const absl::Status written = pwrite_all(file->get(), as_bytes(frame), chunk.blob_offset);
+  space_.set_file(blob, file->get());
+  return annotate(written, str_cat("fill in ", object_path(blob)));
 }
 
 absl::Status DiskCache::complete_partial(const Digest& blob, std::uint64_t size) {
+  const auto lock = locks_.exclusive(blob);
   SAMARA_ASSIGN_OR_RETURN(ObjectRow row, object_row(blob));
   if (row.complete) return absl::OkStatus();
   SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, open_blob(blob));
@@ -56,7 +70,26 @@ absl::Status DiskCache::complete_partial(const Digest& blob, std::uint64_t size)
   SAMARA_RETURN_IF_ERROR(check_file(blob, file->get(), size));
   row.complete = true;
   row.size = size;
+  row.last_use = now();
+  space_.set_file(blob, file->get());
+  {
+    const std::lock_guard in_memory(mutex_);
+    written_elsewhere_.erase(blob);
+  }
+  const std::lock_guard rows(rows_);
   return store_->write({{kObjectsTable, blob.key(), encode(row)}});
+}
+
+// What is written past us is counted now and then.
+void DiskCache::measure_partials() {
+  std::unordered_set<Digest> blobs;
+  {
+    const std::lock_guard in_memory(mutex_);
+    blobs = written_elsewhere_;
+  }
+  for (const Digest& blob : blobs) {
+    if (const auto file = files_.open(blob, object_path(blob), O_RDWR); file.ok()) space_.set_file(blob, (*file)->get());
+  }
 }
 
 }  // namespace samara::cache_index

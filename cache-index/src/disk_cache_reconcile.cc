@@ -35,21 +35,27 @@ absl::Status DiskCache::reconcile() {
     struct stat st;
     const bool exists = digest.ok() && row.ok() && ::stat(object_path(*digest).c_str(), &st) == 0;
     const bool cut = exists && row->complete && static_cast<std::uint64_t>(st.st_size) != row->size;
+    if (exists) space_.set_file(*digest, static_cast<std::uint64_t>(st.st_blocks) * 512);
     if (exists && !cut) return true;
     if (cut && row->kind == ObjectRow::Kind::kBlob) {  // some of its chunks may still be there
       changes.push_back({kObjectsTable, std::string(key), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})});
       return true;
     }
     changes.push_back({kObjectsTable, std::string(key), std::nullopt});
-    if (digest.ok()) gone.insert(*digest);
+    if (digest.ok()) {
+      gone.insert(*digest);
+      space_.remove_file(*digest);
+    }
     return true;
   }));
+  if (!gone.empty()) SAMARA_RETURN_IF_ERROR(drop_chunks_of(gone));  // first: else a crash here would leave them for good
   if (!changes.empty()) {
     log::warning("files of the cache are gone or cut; forgot them", {{"files", changes.size()}});
     SAMARA_RETURN_IF_ERROR(store_->write(changes));
   }
-  if (!gone.empty()) SAMARA_RETURN_IF_ERROR(drop_chunks_of(gone));
-  return remove_unknown_files();
+  SAMARA_RETURN_IF_ERROR(remove_unknown_files());
+  space_.measure_rest();
+  return absl::OkStatus();
 }
 
 absl::Status DiskCache::drop_chunks_of(const std::unordered_set<Digest>& blobs) {

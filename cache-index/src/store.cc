@@ -203,4 +203,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::open(const std::string& path, cons
   return std::make_unique<RocksStore>(std::unique_ptr<rocksdb::DB>(db), std::move(handles));
 }
 
+absl::Status Store::repair(const std::string& path) {
+  const std::shared_ptr<rocksdb::Cache> block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  const rocksdb::ColumnFamilyOptions options = table_options(block_cache);
+  const std::vector<rocksdb::ColumnFamilyDescriptor> known = {{rocksdb::kDefaultColumnFamilyName, options}};
+  return to_status(rocksdb::RepairDB(path, database_options(), known, options), str_cat("repair the database ", path));
+}
+
 }  // namespace samara::cache_index

@@ -1,40 +1,14 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "cache_fixture.h"
-#include "sample_layer.h"
+#include "published_layer.h"
 
 namespace samara::cache_index {
 namespace {
 
 class CacheLayers : public CacheTest {
  protected:
-  /// A layer of two files of which the second repeats the first, written into a directory under incoming/.
-  void write_layer(std::string* directory, LayerRecord* record) {
-    auto incoming = cache_->create_incoming_directory();
-    ASSERT_TRUE(incoming.ok()) << incoming.status();
-    *directory = *incoming;
-    const std::string content = sample_bytes(7, 3u << 20);
-    auto layer = write_sample_layer(*directory, {{.path = "one", .content = content},
-                                                 {.path = "two", .content = content},
-                                                 {.path = "three", .content = sample_text(8, 300'000)}});
-    ASSERT_TRUE(layer.ok()) << layer.status();
-    const LayerInfo& info = layer->written.info;
-    *record = {.layer = digest_of("the compressed layer"),
-               .index = layer->written.index,
-               .blob = info.blob,
-               .index_size = layer->written.index_size,
-               .blob_size = info.blob_size,
-               .layer_size = 1234};
-  }
-
-  void publish() {
-    std::string directory;
-    ASSERT_NO_FATAL_FAILURE(write_layer(&directory, &record_));
-    const absl::Status status = cache_->publish_layer(directory, record_);
-    ASSERT_TRUE(status.ok()) << status;
-    ASSERT_FALSE(std::filesystem::exists(directory));
-  }
+  void publish() { publish_sample_layer(*cache_, &record_); }
 
   std::unique_ptr<IndexReader> index() { return *IndexReader::open(cache_->object_path(record_.index)); }
 
@@ -89,7 +63,7 @@ TEST_F(CacheLayers, AreIncompleteOnceAChunkOfThemWasAltered) {
 
 TEST_F(CacheLayers, AreRefusedWhenTheRecordSaysOtherThanTheFiles) {
   std::string directory;
-  ASSERT_NO_FATAL_FAILURE(write_layer(&directory, &record_));
+  ASSERT_NO_FATAL_FAILURE(write_incoming_layer(*cache_, &directory, &record_));
   LayerRecord other_blob = record_, other_size = record_;
   other_blob.blob = digest_of("something else");
   other_size.blob_size += 1;

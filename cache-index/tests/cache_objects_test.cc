@@ -59,15 +59,57 @@ TEST_F(CacheObjects, CanBeReadWhileItArrives) {
   EXPECT_FALSE(cache_->has_object(digest_));
 }
 
-TEST_F(CacheObjects, DropsWhatWasNotCommitted) {
-  auto writer = cache_->create_object(digest_);
-  ASSERT_TRUE(writer.ok()) << writer.status();
-  ASSERT_TRUE((*writer)->append(as_bytes(text_)).ok());
-
-  writer->reset();
-
+TEST_F(CacheObjects, GoOnAfterARestartFromWhatHadCome) {
+  {
+    const auto writer = cache_->create_object(digest_);
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    ASSERT_TRUE((*writer)->append(as_bytes(text_.substr(0, 4))).ok());
+  }
+  open();
   EXPECT_FALSE(cache_->has_object(digest_));
+
+  const auto writer = cache_->create_object(digest_);
+
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ASSERT_EQ((*writer)->size(), 4u);
+  ASSERT_TRUE((*writer)->append(as_bytes(text_.substr(4))).ok());
+  EXPECT_TRUE((*writer)->commit().ok());
+  EXPECT_TRUE(cache_->open_object(digest_).ok());
   EXPECT_EQ(files_in("incoming"), 0u);
+}
+
+TEST_F(CacheObjects, OfWhichAWrongPartHadComeStartAnew) {
+  {
+    const auto writer = cache_->create_object(digest_);
+    ASSERT_TRUE((*writer)->append(as_bytes("rubbish")).ok());
+  }
+  open();
+  {
+    const auto writer = cache_->create_object(digest_);
+    ASSERT_EQ((*writer)->size(), 7u);
+    EXPECT_TRUE(absl::IsDataLoss((*writer)->commit()));
+  }
+
+  const auto writer = cache_->create_object(digest_);
+
+  EXPECT_EQ((*writer)->size(), 0u);
+  ASSERT_TRUE((*writer)->append(as_bytes(text_)).ok());
+  EXPECT_TRUE((*writer)->commit().ok());
+}
+
+TEST_F(CacheObjects, MayHaveTwoWritersOfWhichTheSecondStartsFromNothing) {
+  const auto first = cache_->create_object(digest_);
+  ASSERT_TRUE((*first)->append(as_bytes(text_.substr(0, 4))).ok());
+
+  const auto second = cache_->create_object(digest_);
+
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ((*second)->size(), 0u);
+  ASSERT_TRUE((*second)->append(as_bytes(text_)).ok());
+  EXPECT_TRUE((*second)->commit().ok());
+  ASSERT_TRUE((*first)->append(as_bytes(text_.substr(4))).ok());
+  EXPECT_TRUE((*first)->commit().ok());
+  EXPECT_TRUE(cache_->open_object(digest_).ok());
 }
 
 TEST_F(CacheObjects, EmptiesIncomingAtOpen) {

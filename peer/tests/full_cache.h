@@ -48,7 +48,17 @@ class FullCache final : public cache_index::Cache {
   absl::Status complete_partial(const Digest& blob, std::uint64_t size) override {
     return cache_.complete_partial(blob, size);
   }
+  absl::StatusOr<cache_index::LayerRecord> converted_layer(const Digest& layer) const override {
+    return cache_.converted_layer(layer);
+  }
   absl::StatusOr<Usage> usage() const override { return cache_.usage(); }
+  absl::Status add_pin(const Pin& pin) override { return cache_.add_pin(pin); }
+  absl::Status remove_pin(const std::string& name) override { return cache_.remove_pin(name); }
+  absl::StatusOr<std::vector<Pin>> pins() const override { return cache_.pins(); }
+  std::uint64_t pinned_bytes(const Pin& pin) const override { return cache_.pinned_bytes(pin); }
+  void start_eviction(std::function<InUse()> in_use) override { cache_.start_eviction(std::move(in_use)); }
+  void stop_eviction() override { cache_.stop_eviction(); }
+  absl::StatusOr<std::uint64_t> evict_to(std::uint64_t bytes) override { return cache_.evict_to(bytes); }
 
  private:
   cache_index::Cache& cache_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/metrics.h"
 #include "cache_index/chunk.h"
 #include "cache_index/index_reader.h"
 #include "cache_index/store.h"
@@ -34,16 +36,20 @@ struct ObjectFile {
   std::uint64_t size = 0;
 };
 
-/// Bytes that become an object once all of them are there and their digest is right.
-/// Threads: one writer; any number may pread the file at path() meanwhile.
+/// Bytes that become an object once all of them are there and their digest is right. What came so far outlives the
+/// writer and the process: the next writer of the same object goes on from there.
+/// Threads: one writer; any number may pread fd() meanwhile.
 class ObjectWriter {
  public:
-  virtual ~ObjectWriter() = default;  ///< drops what was not committed
+  virtual ~ObjectWriter() = default;
   virtual absl::Status append(std::span<const std::uint8_t> bytes) = 0;
+  /// Bytes so far; more than 0 at once when an earlier writer left some.
   virtual std::uint64_t size() const = 0;
   virtual int fd() const = 0;  ///< readable too
   /// Publishes under the digest given at creation. DataLoss when the bytes hash to something else: they are dropped.
   virtual absl::Status commit() = 0;
+  /// The bytes so far turned out wrong: the next writer is to start from nothing.
+  virtual void discard() = 0;
 };
 
 /// What this machine has: whole objects (manifests, original layers, indexes) and blobs of which some or all chunks
@@ -51,16 +57,30 @@ class ObjectWriter {
 ///
 ///   <root>/db/                     rows (docs/cache.md)
 ///   <root>/objects/sha256/ab/…     one file an object or blob, named by digest
-///   <root>/incoming/               what is being written; emptied at open
+///   <root>/incoming/               what is being written; after a restart, objects of which a part has come
 ///
 /// A row is written after its bytes, so that kill -9 at any instant leaves no row that lies; open() also drops rows of
 /// files that somebody removed or cut meanwhile. A chunk is verified by digest each time it is read; one that fails is
 /// dropped and reported as DataLoss, and fetching it again mends it.
+///
+/// What it takes of the disk is bounded by Limits, once start_eviction() was called: what was used longest ago goes, by
+/// range where a blob is here in part, by file else (docs/cache.md has the order). A write for which there is no room
+/// waits a moment for some, then gets ResourceExhausted: its bytes are to be passed on without being kept. Whoever has
+/// an object open keeps its bytes; everybody else gets NotFound, as if it had never been here.
 /// Threads: any.
 class Cache {
  public:
+  /// Of the disk that the cache is on. Zeros: no limit of that kind.
+  struct Limits {
+    std::uint64_t quota = 0;           ///< bytes of everything below root
+    std::uint64_t min_free_bytes = 0;  ///< that the filesystem keeps free ...
+    double min_free_share = 0;         ///< ... or this part of its size (0.05), if that is more
+  };
   struct Options {
     std::string root;
+    Limits limits = {};
+    const Clock* clock = nullptr;  ///< borrowed; nullptr: the machine's
+    Metrics* metrics = nullptr;    ///< borrowed; nullptr: nobody reads them
   };
   /// `extra_tables`: tables of other components that share the database (store()).
   /// Errors: FailedPrecondition (written by a newer version), Unavailable (another process has it), disk errors.
@@ -75,13 +95,16 @@ class Cache {
   /// altered (now dropped).
   virtual absl::StatusOr<ObjectFile> open_object(const Digest& digest) const = 0;
   virtual std::string object_path(const Digest& digest) const = 0;
+  /// Takes up what an earlier writer left; of two at the same time the second starts from nothing.
   virtual absl::StatusOr<std::unique_ptr<ObjectWriter>> create_object(const Digest& digest) = 0;
-  /// create_object + append + commit.
+  /// All at once.
   virtual absl::Status put_object(const Digest& digest, std::span<const std::uint8_t> bytes) = 0;
   /// Also forgets the chunks that lie in it. OK when there is none.
   virtual absl::Status remove_object(const Digest& digest) = 0;
 
   // Converted layers.
+  /// The record of a layer of which index and blob are here whole; NotFound when one of them isn't (any more).
+  virtual absl::StatusOr<LayerRecord> converted_layer(const Digest& layer) const = 0;
   /// A directory under incoming/ for LayerWriter; publish_layer() takes blob and index out of it.
   virtual absl::StatusOr<std::string> create_incoming_directory() = 0;
   /// Moves `<directory>/blob` and `<directory>/index` into place and writes all rows in one batch.
@@ -117,11 +140,43 @@ class Cache {
   /// Publishes the blob once all its bytes are in its file; DataLoss when they hash to something else.
   virtual absl::Status complete_partial(const Digest& blob, std::uint64_t size) = 0;
 
+  // Room.
   struct Usage {
-    std::uint64_t objects = 0;
-    std::uint64_t disk_bytes = 0;  ///< blocks really used
+    std::uint64_t objects = 0;       ///< files of objects and blobs
+    std::uint64_t disk_bytes = 0;    ///< blocks really used: theirs, of what is on its way, and of the rows
+    std::uint64_t limit = 0;         ///< what that may reach now; 0: no limit
+    std::uint64_t pinned_bytes = 0;  ///< that the last eviction had to leave alone
   };
   virtual absl::StatusOr<Usage> usage() const = 0;
+
+  /// What an operator wants to keep whatever else is evicted. It brings nothing here.
+  struct Pin {
+    std::string name;             ///< what people call it; one pin a name
+    std::string reason;
+    std::uint64_t expires = 0;    ///< seconds since the epoch; 0: never
+    std::vector<Digest> members;  ///< objects, and layers: with those, their index, blob and chunks
+  };
+  /// Replaces the pin of the same name. InvalidArgument: no name, no member, or more than fit a row.
+  virtual absl::Status add_pin(const Pin& pin) = 0;
+  virtual absl::Status remove_pin(const std::string& name) = 0;  ///< NotFound
+  /// Those that haven't expired, by name.
+  virtual absl::StatusOr<std::vector<Pin>> pins() const = 0;
+  /// Disk that what it names takes just now.
+  virtual std::uint64_t pinned_bytes(const Pin& pin) const = 0;
+
+  /// What a daemon works with just now.
+  struct InUse {
+    std::vector<Digest> objects;                             ///< stay
+    std::vector<std::shared_ptr<const IndexReader>> layers;  ///< whose chunks go last
+    bool layers_stay = false;                                ///< ... or not at all: nobody could bring them again
+  };
+  /// Keeps the cache within its limits from now on. `in_use` is asked before anything is evicted, on a thread of the
+  /// cache's, and may take its time.
+  virtual void start_eviction(std::function<InUse()> in_use) = 0;
+  /// Waits for an eviction under way. To be called before what `in_use` uses goes; idempotent.
+  virtual void stop_eviction() = 0;
+  /// Evicts until at most `bytes` are used or nothing is left that may go; returns how many it freed.
+  virtual absl::StatusOr<std::uint64_t> evict_to(std::uint64_t bytes) = 0;
 };
 
 }  // namespace samara::cache_index

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "base/clock.h"
+#include "space.h"
+
+namespace samara::cache_index {
+
+/// Keeps the cache below its limit: in the background from a high mark down to a low one, and at once for a write that
+/// would pass the limit.
+/// Threads: make_room() on any; a thread of its own runs everything that it is given.
+class Evictor {
+ public:
+  struct Work {
+    std::function<void(std::uint64_t target)> evict;  ///< until at most `target` bytes are used, or nothing may go
+    std::function<void()> housekeeping;               ///< every second or so
+  };
+  /// Borrows `space` and `clock`. Starts.
+  Evictor(const Space& space, const Clock& clock, Work work);
+  ~Evictor();
+  Evictor(const Evictor&) = delete;
+
+  /// True once `bytes` more fit. Waits for a pass where there is hope; after one in vain nobody waits for some seconds.
+  bool make_room(std::uint64_t bytes);
+
+ private:
+  static constexpr std::uint64_t kHighPercent = 95, kLowPercent = 90;
+  static constexpr std::chrono::seconds kPatience{2}, kHopeless{5}, kTick{1};
+
+  void run();
+  void run_once(std::uint64_t wanted);
+
+  const Space& space_;
+  const Clock& clock_;
+  const Work work_;
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  bool stopping_ = false;
+  std::uint64_t wanted_ = 0;   // bytes that somebody waits for
+  std::uint64_t passes_ = 0;   // begun
+  std::uint64_t finished_ = 0;
+  std::chrono::steady_clock::time_point hopeless_until_{};
+  std::thread thread_;
+};
+
+}  // namespace samara::cache_index
