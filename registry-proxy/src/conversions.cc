@@ -15,6 +15,7 @@
 namespace samara::registry_proxy {
 namespace {
 
+constexpr char kOriginTable[] = "origins";
 constexpr std::uint64_t kMaxConfigBytes = 8u << 20;
 constexpr std::size_t kMostQueued = 16384;
 constexpr std::size_t kMostFailures = 16384;
@@ -113,6 +114,22 @@ void Conversions::convert_layer(const BlobRef& layer) {
   enqueue(std::move(job));
 }
 
+bool Conversions::convert_again(const Digest& made) {
+  const auto layers = cache_.layers();
+  if (!layers.ok()) return false;
+  for (const cache_index::LayerRecord& record : *layers) {
+    if (record.blob != made && record.index != made) continue;
+    const auto origin = cache_.store().get(kOriginTable, record.layer.key());
+    const std::size_t slash = origin.ok() ? origin->find('/') : std::string::npos;
+    if (slash == std::string::npos) continue;
+    const auto repository = make_repository(origin->substr(0, slash), origin->substr(slash + 1));
+    if (!repository.ok()) continue;
+    convert_layer({*repository, record.layer, record.layer_size > 0 ? std::optional(record.layer_size) : std::nullopt});
+    return true;
+  }
+  return false;
+}
+
 void Conversions::enqueue(std::shared_ptr<Job> job) {
   {
     const std::lock_guard lock(mutex_);
@@ -127,7 +144,7 @@ void Conversions::enqueue(std::shared_ptr<Job> job) {
 
 bool Conversions::wanted(const Digest& layer) const {
   return !stop_.stop_requested() && jobs_.count(layer) == 0 && failures_.count(layer) == 0 &&
-         queue_.size() < kMostQueued && !cache_.layer(layer).ok();
+         queue_.size() < kMostQueued && !cache_.converted_layer(layer).ok();
 }
 
 void Conversions::work() {
@@ -204,6 +221,7 @@ absl::StatusOr<cache_index::LayerRecord> Conversions::convert(Job& job) {
   record.index_size = layer.written.index_size;
   record.blob_size = layer.written.info.blob_size;
   record.layer_size = layer.layer_size;
+  SAMARA_RETURN_IF_ERROR(cache_.store().write({{kOriginTable, record.layer.key(), job.layer.repository.to_string()}}));
   SAMARA_RETURN_IF_ERROR(cache_.publish_layer(directory, record));
   return record;
 }
@@ -262,7 +280,7 @@ peer::LayerStatus Conversions::status(const Digest& layer, std::chrono::millisec
   }
   if (status) return *status;
   status.emplace();
-  if (auto record = cache_.layer(layer); record.ok()) {
+  if (auto record = cache_.converted_layer(layer); record.ok()) {
     status->state = State::kConverted;
     status->record = *record;
   }

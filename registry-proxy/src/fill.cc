@@ -47,11 +47,14 @@ Fill::Fill(BlobRef blob, Upstream& upstream, std::unique_ptr<cache_index::Object
       clock_(clock),
       bytes_fetched_(bytes_fetched),
       options_(options),
+      taken_up_(writer_->size()),
       last_reader_left_(clock.now()) {}
 
 absl::Status Fill::run() {
   absl::Status status = transfer();
-  if (status.ok()) status = writer_->commit();
+  // A registry has nothing behind what an earlier fill, killed just before its end, left: it may be all.
+  if (status.ok() || (absl::IsOutOfRange(status) && writer_->size() == taken_up_)) status = take_all(status);
+  if (absl::IsDataLoss(status)) writer_->discard();
   writer_.reset();
   return status;
 }
@@ -64,6 +67,15 @@ void Fill::finish(const absl::Status& status) {
     if (status.ok()) size_ = written_;
   }
   changed_.notify_all();
+}
+
+absl::Status Fill::take_all(const absl::Status& transferred) {
+  const absl::Status status = writer_->commit();
+  if (!status.ok()) return status;
+  const std::lock_guard lock(mutex_);
+  written_ = writer_->size();
+  if (!transferred.ok()) log::info("a blob had come whole before", {{"blob", blob_.digest.brief()}});
+  return absl::OkStatus();
 }
 
 // Everything, with as many requests as it takes.
@@ -118,7 +130,11 @@ absl::Status Fill::take_head(const http::ResponseHead& head, std::uint64_t offse
     total = content_length(head);
     skip_ = offset;
   }
-  return total ? set_size(*total) : absl::OkStatus();
+  if (total) SAMARA_RETURN_IF_ERROR(set_size(*total));
+  // Only now: upstream gives the blob to whoever asks here, so what came of it earlier may be seen too.
+  const std::lock_guard lock(mutex_);
+  written_ = writer_->size();
+  return absl::OkStatus();
 }
 
 absl::Status Fill::set_size(std::uint64_t size) {
@@ -127,6 +143,7 @@ absl::Status Fill::set_size(std::uint64_t size) {
   {
     const std::lock_guard lock(mutex_);
     if (size_ && *size_ != size) return differs("the registry's blob now", size, *size_);
+    if (size < writer_->size()) return differs("what came earlier", writer_->size(), size);
     size_ = size;
   }
   changed_.notify_all();
@@ -153,7 +170,7 @@ absl::Status Fill::take_body(std::span<const std::uint8_t> data) {
 
 // A transfer that never began tells the client at once; it may know another registry.
 bool Fill::resumable(const absl::Status& status) const {
-  return (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) && writer_->size() > 0;
+  return (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) && writer_->size() > taken_up_;
 }
 
 bool Fill::abandoned() const {

@@ -46,7 +46,8 @@ Upstream::Request request_for(const Repository& repository, const Reference& ref
 class Manifests::Flights : public SingleFlight<absl::StatusOr<StoredManifest>> {};
 
 std::vector<std::string> Manifests::tables() {
-  return {std::string(kManifestTable), std::string(kTagTable), std::string(kRepositoryTable), std::string(kReferrersTable)};
+  return {std::string(kManifestTable), std::string(kTagTable), std::string(kRepositoryTable), std::string(kReferrersTable),
+          "origins"};
 }
 
 Manifests::Manifests(cache_index::Cache& cache, Upstreams& upstreams, References& references, const Clock& clock,

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "peer/site_protocol.h"
+#include "pin_routes.h"
 #include "range_answer.h"
 
 namespace samara::registry_proxy {
@@ -14,6 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::string_view kLayers = "/samara/v1/layers/";
+constexpr std::string_view kPins = "/samara/v1/pins";
 constexpr std::string_view kObjects = "/samara/v1/objects/";
 constexpr std::string_view kRefreshTag = "/samara/v1/tags/refresh";
 constexpr std::uint64_t kLongestWait = 600'000;  // ms
@@ -48,6 +50,10 @@ std::vector<std::string> SiteApi::tables() {
 
 Source SiteApi::handle(const http::Request& request, http::ResponseWriter& out) {
   if (request.target.path == kRefreshTag) return answer_refresh(request, out);
+  if (request.target.path == kPins) {
+    answer_pins(cache_, request, out);
+    return Source::kNone;
+  }
   if (request.method != "GET" && request.method != "HEAD") {
     out.header("Allow", "GET, HEAD");
     return answer_text(out, 405, "only GET and HEAD");
@@ -144,6 +150,10 @@ bool SiteApi::is_of_a_layer(const Digest& object) {
 }
 
 Source SiteApi::answer_object(const Digest& digest, std::string_view range, http::ResponseWriter& out) {
+  if (!cache_.has_object(digest) && conversions_.convert_again(digest)) {
+    out.header("Retry-After", "1");
+    return answer_text(out, 503, "evicted; its layer is being converted again");
+  }
   if (!is_of_a_layer(digest)) return answer_text(out, 404, "this site hasn't got the object");
   const auto object = cache_.open_object(digest);
   if (absl::IsNotFound(object.status())) return answer_text(out, 404, "this site hasn't got the object");

@@ -110,6 +110,51 @@ TEST(BlobMirror, NeverGivesACompleteBlobThatIsWrong) {
   EXPECT_FALSE(site.cache->has_object(large));
 }
 
+// What a killed process leaves: a writer that never got to its end.
+void leave_part(SiteFixture& site, const Digest& blob, const std::string& part) {
+  const auto writer = site.cache->create_object(blob);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ASSERT_TRUE((*writer)->append(as_bytes(part)).ok());
+}
+
+TEST(BlobMirror, FetchesOnlyWhatAnEarlierProcessDidNotGet) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  ASSERT_NO_FATAL_FAILURE(leave_part(site, blob, content.substr(0, 900'000)));
+
+  const auto answer = site.blob(blob);
+
+  EXPECT_EQ(answer.head.status, 200);
+  EXPECT_EQ(answer.body, content);
+  EXPECT_EQ(site.metrics.counter("samara_site_upstream_bytes_total", "").value(), kMiB - 900'000);
+  EXPECT_TRUE(site.cache->has_object(blob));
+}
+
+TEST(BlobMirror, TakesABlobThatHadComeWhole) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  ASSERT_NO_FATAL_FAILURE(leave_part(site, blob, content));
+
+  const auto answer = site.blob(blob);
+
+  EXPECT_EQ(answer.body, content);
+  EXPECT_TRUE(site.cache->has_object(blob));
+}
+
+TEST(BlobMirror, GivesNothingOfAWrongPartAsWholeAndStartsAnewAfterIt) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  ASSERT_NO_FATAL_FAILURE(leave_part(site, blob, std::string(500'000, 'x')));
+
+  const auto wrong = site.blob(blob), right = site.blob(blob);
+
+  EXPECT_THAT(wrong, FailsOrIsCut());
+  EXPECT_EQ(right.body, content);
+}
+
 TEST(BlobMirror, ResumesWhereATransferBroke) {
   SiteFixture site;
   const std::string content = numbers(kMiB);

@@ -69,6 +69,52 @@ TEST_F(SiteApiTest, GivesRangesOfIndexAndBlob) {
   EXPECT_EQ(head.head.headers.get("Content-Length"), str_cat(record.blob_size));
 }
 
+TEST_F(SiteApiTest, ConvertsAgainWhatWasEvictedAndANodeStillReads) {
+  const Digest layer = site_.upstream.add_blob(convert::gzip(tar_));
+  const auto record = ask(layer, "?ns=fake.test&repo=app&wait=60000").record;
+  const std::string path = str_cat("/samara/v1/objects/", record.blob.to_string());
+  ASSERT_TRUE(site_.cache->remove_object(record.blob).ok());
+  ASSERT_TRUE(site_.cache->remove_object(layer).ok());
+
+  const auto gone = site_.get(path, "bytes=5-14");
+  const auto status = ask(layer, "?ns=fake.test&repo=app&wait=60000");
+  const auto again = site_.get(path);
+
+  EXPECT_EQ(gone.head.status, 503);
+  EXPECT_EQ(status.state, State::kConverted) << status.error;
+  EXPECT_EQ(cache_index::sha256(as_bytes(again.body)), record.blob);
+}
+
+TEST_F(SiteApiTest, PinsWhatAnImageNamesUntilItIsTakenOff) {
+  const Digest config = site_.upstream.add_blob("{}"), layer = site_.upstream.add_blob(convert::gzip(tar_));
+  const auto descriptor = [](std::string_view type, const Digest& digest) {
+    return str_cat(R"({"mediaType":"application/vnd.oci.image.)", type, R"(","digest":")", digest.to_string(), R"(","size":2})");
+  };
+  const std::string manifest =
+      str_cat(R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":)",
+              descriptor("config.v1+json", config), R"(,"layers":[)", descriptor("layer.v1.tar+gzip", layer), "]}");
+  const Digest digest = cache_index::sha256(as_bytes(manifest));
+  ASSERT_TRUE(site_.cache->put_object(digest, as_bytes(manifest)).ok());
+  ASSERT_TRUE(site_.cache->store()
+                  .write({{"manifests", digest.key(), "application/vnd.oci.image.manifest.v1+json"},
+                          {"tags", "fake.test/app:1", digest.to_string() + " 0"}})
+                  .ok());
+  const std::string name = "/samara/v1/pins?name=fake.test/app:1";
+
+  const auto unknown = site_.get("/samara/v1/pins?name=fake.test/other:1", "", "PUT");
+  const auto added = site_.get(name + "&reason=a%20batch&seconds=3600", "", "PUT");
+  const auto listed = site_.get("/samara/v1/pins");
+  const auto removed = site_.get(name, "", "DELETE"), again = site_.get(name, "", "DELETE");
+
+  EXPECT_EQ(unknown.head.status, 404);
+  EXPECT_EQ(added.head.status, 200) << added.body;
+  for (const Digest& member : {digest, config, layer}) EXPECT_THAT(listed.body, HasSubstr(member.to_string()));
+  EXPECT_THAT(listed.body, HasSubstr("a batch"));
+  EXPECT_EQ(removed.head.status, 200);
+  EXPECT_EQ(again.head.status, 404);
+  EXPECT_EQ(site_.get(name, "", "POST").head.status, 405);
+}
+
 TEST_F(SiteApiTest, TellsWhyALayerCantBeConverted) {
   const Digest layer = site_.upstream.add_blob("not a layer");
 

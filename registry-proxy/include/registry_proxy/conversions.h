@@ -37,7 +37,7 @@ class Conversions {
     std::chrono::milliseconds remember_bad_layer{600'000};
     std::chrono::milliseconds remember_outage{10'000};  ///< upstream away, disk full: worth another try soon
   };
-  /// Everything is borrowed.
+  /// Everything is borrowed; the cache was opened with Manifests::tables().
   Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& clock, Metrics& metrics, const Options& options);
   ~Conversions();
 
@@ -45,6 +45,10 @@ class Conversions {
   void convert_image(const Repository& repository, const Manifest& manifest, const Identity& as = {});
   /// Asks for one layer of which nothing but its digest (and size) is known. Returns at once.
   void convert_layer(const BlobRef& layer);
+
+  /// Asks again for the layer that this index or blob was made of, from where it came from then; for what was evicted.
+  /// False when that isn't known.
+  bool convert_again(const Digest& made);
 
   /// What is known of a layer; waits up to `wait` while it is waiting or being converted.
   peer::LayerStatus status(const Digest& layer, std::chrono::milliseconds wait = {});

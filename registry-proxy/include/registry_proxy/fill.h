@@ -37,7 +37,7 @@ struct FillOptions {
 ///
 /// A reader gets bytes as soon as they are written, except the last kWithheld: those come once the digest of the whole
 /// is right, so that nobody ever gets a complete wrong blob. A transfer that breaks is resumed where it broke; a reader
-/// that leaves changes nothing for the others.
+/// that leaves changes nothing for the others. What an earlier fill, or process, got of the blob isn't fetched again.
 /// Threads: run() and finish() on one of its own, everything else on any.
 class Fill {
  public:
@@ -74,6 +74,7 @@ class Fill {
   Fill(BlobRef blob, Upstream& upstream, std::unique_ptr<cache_index::ObjectWriter> writer, Fd file, const Clock& clock,
        Metrics::Counter& bytes_fetched, const FillOptions& options);
 
+  absl::Status take_all(const absl::Status& transferred);
   absl::Status transfer();
   absl::Status transfer_rest();
   absl::Status take_head(const http::ResponseHead& head, std::uint64_t offset);
@@ -93,6 +94,7 @@ class Fill {
   Metrics::Counter& bytes_fetched_;
   const FillOptions options_;
   std::stop_source stop_;
+  const std::uint64_t taken_up_;  // bytes that an earlier fill left
   std::uint64_t skip_ = 0;  // run()'s: bytes to drop, of an upstream that answers a range with the whole
 
   mutable std::mutex mutex_;

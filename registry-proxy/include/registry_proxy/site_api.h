@@ -16,7 +16,7 @@
 
 namespace samara::registry_proxy {
 
-/// What a site gives its nodes: the routes of peer/site_protocol.h.
+/// What a site gives its nodes: the routes of peer/site_protocol.h; and to its operator, pins (src/pin_routes.h).
 ///
 /// A layer's status is for whoever may read its repository: by Entitlements, a node also because it has brought a pull of
 /// somebody who may. What isn't is a failed layer to the node, which then pulls ordinarily. Objects are the indexes and
