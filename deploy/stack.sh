@@ -65,7 +65,7 @@ site_configuration() {
   cat <<TOML
 listen = "$2"
 $([[ $2 == 127.* ]] || echo 'access = "open"')
-cache = "$1/cache"
+root = "$1/cache"
 [upstream."$local_registry"]
 urls = ["http://$registry_address"]
 $extra_site_configuration

@@ -1,5 +1,7 @@
 #include "node.h"
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -72,7 +74,9 @@ absl::StatusOr<std::unique_ptr<Node>> Node::start(NodeOptions options) {
 absl::Status Node::open_layers() {
   std::vector<std::string> tables = snapshotter::Metadata::tables();
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
-  SAMARA_ASSIGN_OR_RETURN(cache_, cache_index::Cache::open({.root = options_.root}, std::move(tables)));
+  const cache_index::Cache::Options cache{
+      .root = options_.root, .limits = options_.cache_limits, .clock = &clock_, .metrics = &metrics_};
+  SAMARA_ASSIGN_OR_RETURN(cache_, cache_index::Cache::open(cache, std::move(tables)));
   std::vector<peer::RangeSource*> sources;
   if (!options_.sites.empty()) {
     absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options_.site);
@@ -118,12 +122,23 @@ absl::Status Node::open_snapshots() {
   layers_.emplace(*finder_, *mount_, *cache_, *metadata_, background_ ? &*background_ : nullptr);
   SAMARA_ASSIGN_OR_RETURN(snapshotter_, snapshotter::Snapshotter::create(
                                             {*metadata_, *directories_, *layers_, *finder_, metrics_, clock_}));
+  cache_->start_eviction([this] { return in_use(); });  // from here on the layers in the mount are known
   if (background_) background_->start();
   return absl::OkStatus();
 }
 
+cache_index::Cache::InUse Node::in_use() {
+  cache_index::Cache::InUse in_use = layers_->in_use();
+  if (options_.swarm.enabled) {  // other nodes may be given pieces out of these blobs' files
+    for (const auto& layer : in_use.layers) in_use.objects.push_back(layer->info().blob);
+  }
+  in_use.layers_stay = std::none_of(options_.sites.begin(), options_.sites.end(),
+                                    [this](const std::string& url) { return probe(url).answers; });
+  return in_use;
+}
+
 absl::Status Node::serve() {
-  SAMARA_ASSIGN_OR_RETURN(node_server_, snapshotter::serve_node([this] { return status(); }, options_.node_socket));
+  SAMARA_ASSIGN_OR_RETURN(node_server_, snapshotter::serve_node([this] { return status(); }, *cache_, options_.node_socket));
   SAMARA_ASSIGN_OR_RETURN(snapshots_server_,
                           snapshotter::serve_snapshots(*snapshotter_, options_.snapshotter_socket));
   SAMARA_ASSIGN_OR_RETURN(http_server_, http::Server::create(options_.server, [this](const auto& request, auto& out) {
@@ -139,6 +154,7 @@ Node::~Node() {
   if (node_server_) node_server_->stop();
   if (background_) background_->stop();
   if (swarm_prefetch_) swarm_prefetch_->stop();
+  if (cache_) cache_->stop_eviction();
 }
 
 void Node::answer(const http::Request& request, http::ResponseWriter& out) {

@@ -42,6 +42,8 @@ class Node {
   absl::Status serve();
   void answer(const http::Request& request, http::ResponseWriter& out);
   snapshotter::NodeStatus status();
+  /// What an eviction leaves alone: the layers in the mount, whole while no site could bring them again.
+  cache_index::Cache::InUse in_use();
   snapshotter::NodeStatus::Site probe(const std::string& url);
   peer::ChunkReader& background_reader();
 

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "cache_options.h"
 
 namespace samara {
 namespace {
@@ -74,6 +75,8 @@ absl::Status read_options(Config& config, NodeOptions& options) {
   options.fetcher.workers =
       static_cast<std::size_t>(config.number("fetch_workers", static_cast<std::int64_t>(options.fetcher.workers)));
   options.fetcher.read_deadline = config.duration("read_deadline", options.fetcher.read_deadline);
+
+  SAMARA_RETURN_IF_ERROR(read_cache_limits(config, options.cache_limits));
 
   Config& background = config.table("background");
   options.background_fetch = background.flag("fetch", options.background_fetch);

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "base/config.h"
 #include "base/http/server.h"
+#include "cache_index/cache.h"
 #include "peer/chunk_fetcher.h"
 #include "peer/site_access.h"
 #include "snapshotter/background_fetch.h"
@@ -20,6 +21,7 @@ enum class HolderKind { kAuto, kSystemd, kProcess, kNone };
 /// The options of samara-node; deploy/node.toml lists them with their meanings.
 struct NodeOptions {
   std::string root = "/var/lib/samara/node";
+  cache_index::Cache::Limits cache_limits;
   std::string snapshotter_socket = "/run/samara/snapshotter.sock";
   std::string node_socket = "/run/samara/node.sock";
   std::vector<std::string> sites = {"http://127.0.0.1:7700"};  ///< may be empty

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "cache_options.h"
 
 namespace samara {
 namespace {
@@ -104,7 +105,8 @@ absl::Status check_names(const std::vector<UpstreamConfig>& upstreams) {
 
 absl::Status read_options(Config& config, SiteOptions& options) {
   SAMARA_ASSIGN_OR_RETURN(options.listeners, read_listeners(config));
-  options.cache = config.text("cache", options.cache);
+  options.root = config.text("root", options.root);
+  SAMARA_RETURN_IF_ERROR(read_cache_limits(config, options.cache_limits));
   options.mirror.ask_to_log_in = config.flag("ask_to_log_in", options.mirror.ask_to_log_in);
   options.mirror.default_registry = config.text("default_registry", options.mirror.default_registry);
   options.conversions.layers_at_once =

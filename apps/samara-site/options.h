@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "base/config.h"
+#include "cache_index/cache.h"
 #include "listener.h"
 #include "registry_proxy/blobs.h"
 #include "registry_proxy/conversions.h"
@@ -18,7 +19,8 @@ namespace samara {
 /// The options of samara-site; deploy/site.toml lists them with their meanings.
 struct SiteOptions {
   std::vector<ListenerOptions> listeners;
-  std::string cache = "/var/lib/samara/site";
+  std::string root = "/var/lib/samara/site";
+  cache_index::Cache::Limits cache_limits;
   registry_proxy::Upstreams::Options upstreams;
   registry_proxy::Blobs::Options blobs;
   registry_proxy::Manifests::Options manifests;

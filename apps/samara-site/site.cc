@@ -12,12 +12,16 @@ using registry_proxy::Source;
 absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
   std::vector<std::string> tables = registry_proxy::SiteApi::tables();
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
+  auto metrics = std::make_unique<Metrics>();
+  const cache_index::Cache::Options cache_options{
+      .root = options.root, .limits = options.cache_limits, .metrics = metrics.get()};
   SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<cache_index::Cache> cache,
-                          cache_index::Cache::open({.root = options.cache}, std::move(tables)));
-  std::unique_ptr<Site> site(new Site(std::move(options), std::move(cache)));
+                          cache_index::Cache::open(cache_options, std::move(tables)));
+  std::unique_ptr<Site> site(new Site(std::move(options), std::move(metrics), std::move(cache)));
   SAMARA_RETURN_IF_ERROR(site->open_swarm());
+  site->cache_->start_eviction([] { return cache_index::Cache::InUse(); });
   for (const ListenerOptions& listener : site->options_.listeners) SAMARA_RETURN_IF_ERROR(site->listen(listener));
-  log::info("samara-site serves", {{"cache", site->options_.cache},
+  log::info("samara-site serves", {{"root", site->options_.root},
                                    {"upstreams", site->options_.upstreams.configured.size()}});
   return site;
 }
@@ -49,8 +53,10 @@ absl::Status Site::open_swarm() {
   return absl::OkStatus();
 }
 
-Site::Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache)
+Site::Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache)
     : options_(std::move(options)),
+      own_metrics_(std::move(metrics)),
+      metrics_(*own_metrics_),
       cache_(std::move(cache)),
       upstreams_(options_.upstreams, client_, clock_),
       references_(cache_->store()),

@@ -28,14 +28,15 @@ class Site {
   ~Site();
 
  private:
-  Site(SiteOptions options, std::unique_ptr<cache_index::Cache> cache);
+  Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache);
   absl::Status open_swarm();
   absl::Status listen(const ListenerOptions& options);
   void answer(const registry_proxy::Access& access, http::Request request, http::ResponseWriter& out);
   registry_proxy::Source answer_admitted(const http::Request& request, http::ResponseWriter& out);
 
   const SiteOptions options_;
-  Metrics metrics_;
+  const std::unique_ptr<Metrics> own_metrics_;  // made before the cache, which counts in it
+  Metrics& metrics_;
   SystemClock clock_;
   AccessLog access_log_{metrics_, clock_};
   http::Client client_;

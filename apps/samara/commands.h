@@ -9,7 +9,7 @@ class App;
 }
 
 /// One function a subcommand: adds it to the command line; when it is chosen it runs and sets `exit_code`
-/// (0 done, 1 failed, 2 called wrongly).
+/// (0 done, 1 failed, 2 called wrongly; others where a command's help says so).
 namespace samara::cli {
 
 void add_convert(CLI::App& app, int& exit_code);
@@ -21,6 +21,8 @@ void add_status(CLI::App& app, int& exit_code);
 void add_hosts_toml(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_tag(CLI::App& app, int& exit_code);
+void add_pins(CLI::App& app, int& exit_code);
+void add_fsck(CLI::App& app, int& exit_code);
 
 /// Prints "samara: <message>" to stderr and gives 1; gives 0 for OK.
 int report(const absl::Status& status);

@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
   samara::cli::add_hosts_toml(app, exit_code);
   samara::cli::add_doctor(app, exit_code);
   samara::cli::add_tag(app, exit_code);
+  samara::cli::add_pins(app, exit_code);
+  samara::cli::add_fsck(app, exit_code);
 
   try {
     app.parse(argc, argv);

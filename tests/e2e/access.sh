@@ -16,7 +16,7 @@ begin_site() {
   printf '# who may\ntester %s\n' "$token" >"$work/tokens"
   cat >"$work/site/site.toml" <<TOML
 listen = "$(<"$work/site/address")"
-cache = "$work/site/cache"
+root = "$work/site/cache"
 default_registry = "$local_registry"
 [listener.certificates]
 listen = "$tls_address"

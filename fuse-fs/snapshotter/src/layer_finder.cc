@@ -207,7 +207,8 @@ void LayerFinder::prefetch(const LayerRequest& request) {
 }
 
 void LayerFinder::prefetch_one(const LayerRequest& request) {
-  if (cache_.layer(request.layer).ok() || is_being_asked(request.layer)) return;
+  const absl::StatusOr<LayerRecord> known = cache_.layer(request.layer);
+  if ((known.ok() && cache_.has_object(known->index)) || is_being_asked(request.layer)) return;
   const Turn turn(*this, request.layer);
   const absl::StatusOr<LayerStatus> status = query(request, milliseconds(0));
   if (!status.ok() || status->state != LayerStatus::State::kConverted) return;

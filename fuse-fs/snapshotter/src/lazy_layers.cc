@@ -131,6 +131,16 @@ absl::StatusOr<peer::LayerIndex> LazyLayers::index(std::uint32_t slot) const {
   return entry->second.index;
 }
 
+cache_index::Cache::InUse LazyLayers::in_use() const {
+  cache_index::Cache::InUse in_use;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [slot, entry] : entries_) {
+    in_use.objects.push_back(entry.layer.index);
+    if (entry.index) in_use.layers.push_back(entry.index);
+  }
+  return in_use;
+}
+
 // What is present is counted over every chunk of the layer, until all of them are.
 absl::StatusOr<LazyLayers::State> LazyLayers::state(std::uint32_t slot) {
   Entry entry;

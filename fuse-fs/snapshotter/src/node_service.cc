@@ -1,4 +1,7 @@
-// samara.node.v1.Node: NodeStatus as messages.
+// samara.node.v1.Node: NodeStatus and pins as messages.
+#include <chrono>
+
+#include "base/text.h"
 #include "node.grpc.pb.h"
 #include "snapshotter/server.h"
 #include "unix_server.h"
@@ -31,9 +34,46 @@ api::BackgroundFetch::State to_api(BackgroundFetch::State state) {
   return api::BackgroundFetch::OFF;
 }
 
+using cache_index::Cache;
+
+// Both number their codes alike.
+grpc::Status to_grpc(const absl::Status& status) {
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+}
+
+void set_pin(const Cache::Pin& pin, const Cache& cache, api::Pin* out) {
+  out->set_name(pin.name);
+  out->set_reason(pin.reason);
+  out->set_expires(pin.expires);
+  for (const Digest& member : pin.members) out->add_members(member.to_string());
+  out->set_bytes(cache.pinned_bytes(pin));
+}
+
 class NodeService final : public api::Node::Service {
  public:
-  explicit NodeService(std::function<NodeStatus()> status) : status_(std::move(status)) {}
+  NodeService(std::function<NodeStatus()> status, Cache& cache) : status_(std::move(status)), cache_(cache) {}
+
+  grpc::Status Pins(grpc::ServerContext*, const api::PinsRequest*, api::PinsResponse* response) override {
+    const absl::StatusOr<std::vector<Cache::Pin>> pins = cache_.pins();
+    if (!pins.ok()) return to_grpc(pins.status());
+    for (const Cache::Pin& pin : *pins) set_pin(pin, cache_, response->add_pins());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status AddPin(grpc::ServerContext*, const api::AddPinRequest* request, api::Pin* response) override {
+    using std::chrono::seconds;
+    const auto now = std::chrono::duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    Cache::Pin pin{.name = request->name(), .reason = request->reason(), .expires = 0, .members = members_of(request->name())};
+    if (request->seconds() > 0) pin.expires = static_cast<std::uint64_t>(now) + request->seconds();
+    if (pin.members.empty()) return to_grpc(absl::NotFoundError(str_cat("no layer in the mount came with ", pin.name)));
+    if (const absl::Status added = cache_.add_pin(pin); !added.ok()) return to_grpc(added);
+    set_pin(pin, cache_, response);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status RemovePin(grpc::ServerContext*, const api::RemovePinRequest* request, api::RemovePinResponse*) override {
+    return to_grpc(cache_.remove_pin(request->name()));
+  }
 
   grpc::Status Status(grpc::ServerContext*, const api::StatusRequest*, api::StatusResponse* response) override {
     const NodeStatus status = status_();
@@ -57,13 +97,24 @@ class NodeService final : public api::Node::Service {
   }
 
  private:
+  std::vector<Digest> members_of(const std::string& name) {
+    if (const absl::StatusOr<Digest> digest = Digest::parse(name); digest.ok()) return {*digest};
+    std::vector<Digest> members;
+    for (const LazyLayers::State& state : status_().layers) {
+      if (state.layer.image_ref == name) members.push_back(state.layer.layer);
+    }
+    return members;
+  }
+
   std::function<NodeStatus()> status_;
+  Cache& cache_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> serve_node(std::function<NodeStatus()> status, const std::string& socket) {
-  return serve_on_unix_socket(std::make_unique<NodeService>(std::move(status)), socket);
+absl::StatusOr<std::unique_ptr<Server>> serve_node(std::function<NodeStatus()> status, cache_index::Cache& cache,
+                                                   const std::string& socket) {
+  return serve_on_unix_socket(std::make_unique<NodeService>(std::move(status), cache), socket);
 }
 
 }  // namespace samara::snapshotter

@@ -15,7 +15,7 @@ class NodeServiceTest : public ::testing::Test {
  protected:
   api::StatusResponse ask(const NodeStatus& status) {
     const std::string socket = stack_.path() + "/node.sock";
-    const auto server = serve_node([&] { return status; }, socket);
+    const auto server = serve_node([&] { return status; }, stack_.cache(), socket);
     EXPECT_TRUE(server.ok()) << server.status();
     const auto stub = api::Node::NewStub(grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
     grpc::ClientContext context;
@@ -72,6 +72,40 @@ TEST_F(NodeServiceTest, TellsHowMuchOfEachLayerIsHere) {
   EXPECT_EQ(out.bytes_present(), chunk.blob_size);
   EXPECT_EQ(out.bytes_total(), layer.record.blob_size);
   EXPECT_EQ(response.background_fetch().state(), api::BackgroundFetch::OFF);
+}
+
+TEST_F(NodeServiceTest, PinsTheLayersOfAnImage) {
+  NodeStatus status;
+  status.layers.resize(1);
+  status.layers[0].layer.layer = make_file_layer("pinned", "bytes").record.layer;
+  status.layers[0].layer.image_ref = "docker.io/library/python:3";
+  const std::string socket = stack_.path() + "/node.sock";
+  const auto server = serve_node([&] { return status; }, stack_.cache(), socket);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = api::Node::NewStub(grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext add, add_unknown, list, remove, remove_again;
+  api::AddPinRequest wanted, unknown;
+  wanted.set_name("docker.io/library/python:3");
+  wanted.set_reason("a batch");
+  unknown.set_name("docker.io/library/other:3");
+  api::Pin pin;
+  api::PinsResponse pins;
+  api::RemovePinRequest unwanted;
+  unwanted.set_name(wanted.name());
+  api::RemovePinResponse removed;
+
+  const grpc::Status added = stub->AddPin(&add, wanted, &pin);
+  const grpc::Status refused = stub->AddPin(&add_unknown, unknown, &pin);
+
+  EXPECT_TRUE(added.ok()) << added.error_message();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::NOT_FOUND);
+  ASSERT_TRUE(stub->Pins(&list, {}, &pins).ok());
+  ASSERT_EQ(pins.pins_size(), 1);
+  EXPECT_EQ(pins.pins(0).reason(), "a batch");
+  EXPECT_EQ(pins.pins(0).expires(), 0u);
+  EXPECT_EQ(pins.pins(0).members(0), status.layers[0].layer.layer.to_string());
+  EXPECT_TRUE(stub->RemovePin(&remove, unwanted, &removed).ok());
+  EXPECT_EQ(stub->RemovePin(&remove_again, unwanted, &removed).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 class ServerTest : public ::testing::Test {
  protected:
   absl::StatusOr<std::unique_ptr<Server>> serve() {
-    return serve_node([] { return NodeStatus{}; }, socket_);
+    return serve_node([] { return NodeStatus{}; }, *cache_, socket_);
   }
   bool answers() {
     const auto stub = node::v1::Node::NewStub(grpc::CreateChannel("unix:" + socket_, grpc::InsecureChannelCredentials()));
@@ -40,6 +40,7 @@ class ServerTest : public ::testing::Test {
   }
 
   TempDir directory_ = *TempDir::create("server");
+  std::unique_ptr<cache_index::Cache> cache_ = *cache_index::Cache::open({.root = directory_.path() + "/cache"});
   std::string socket_ = directory_.path() + "/n.sock";
 };
 

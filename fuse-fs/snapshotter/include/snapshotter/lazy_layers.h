@@ -50,6 +50,8 @@ class LazyLayers {
     std::uint32_t inodes = 0;
     cache_index::Cache::Presence presence;
   };
+  /// The indexes of all layers here, attached or still looked for; opened where attached.
+  cache_index::Cache::InUse in_use() const;
   absl::StatusOr<State> state(std::uint32_t slot);
   std::vector<State> states();
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "cache_index/cache.h"
 #include "snapshotter/node_status.h"
 #include "snapshotter/snapshotter.h"
 
@@ -23,7 +24,8 @@ class Server {
 /// errors. A socket file that a dead process left is replaced.
 absl::StatusOr<std::unique_ptr<Server>> serve_snapshots(Snapshotter& snapshotter, const std::string& socket);
 
-/// samara.node.v1.Node on `socket`; `status` is called on many threads at once.
-absl::StatusOr<std::unique_ptr<Server>> serve_node(std::function<NodeStatus()> status, const std::string& socket);
+/// samara.node.v1.Node on `socket`; `status` is called on many threads at once. `cache` is borrowed, for its pins.
+absl::StatusOr<std::unique_ptr<Server>> serve_node(std::function<NodeStatus()> status, cache_index::Cache& cache,
+                                                   const std::string& socket);
 
 }  // namespace samara::snapshotter
