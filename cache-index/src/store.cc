@@ -18,7 +18,8 @@
 namespace samara::cache_index {
 namespace {
 
-constexpr std::size_t kBlockCacheBytes = 16u << 20;   // index and filter blocks included
+constexpr std::size_t kBlockCacheBytes = 32u << 20;   // index and filter blocks included
+constexpr int kBlockCacheShards = 3;                   // as a power of two; each must hold far more than one block
 constexpr std::size_t kWriteBufferBytes = 4u << 20;   // of one table
 constexpr std::size_t kWriteBuffersBytes = 16u << 20;  // of all tables together
 constexpr std::size_t kMaxWalBytes = 32u << 20;
@@ -50,6 +51,11 @@ rocksdb::ColumnFamilyOptions table_options(const std::shared_ptr<rocksdb::Cache>
   blocks.block_cache = block_cache;
   blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
   blocks.cache_index_and_filter_blocks = true;  // else they would grow beside the bound
+  // In parts of a block's size: whole, those of a large table are larger than the cache takes, and each look-up would
+  // read them anew.
+  blocks.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  blocks.partition_filters = true;
+  blocks.pin_top_level_index_and_filter = true;
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
   options.write_buffer_size = kWriteBufferBytes;
@@ -187,7 +193,7 @@ absl::StatusOr<std::vector<std::string>> all_tables(const std::string& path, con
 absl::StatusOr<std::unique_ptr<Store>> Store::open(const std::string& path, const std::vector<std::string>& tables) {
   SAMARA_RETURN_IF_ERROR(make_directories(path));
   SAMARA_ASSIGN_OR_RETURN(const std::vector<std::string> names, all_tables(path, tables));
-  const std::shared_ptr<rocksdb::Cache> block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  const std::shared_ptr<rocksdb::Cache> block_cache = rocksdb::NewLRUCache(kBlockCacheBytes, kBlockCacheShards);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) descriptors.emplace_back(name, table_options(block_cache));
 
@@ -204,7 +210,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::open(const std::string& path, cons
 }
 
 absl::Status Store::repair(const std::string& path) {
-  const std::shared_ptr<rocksdb::Cache> block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  const std::shared_ptr<rocksdb::Cache> block_cache = rocksdb::NewLRUCache(kBlockCacheBytes, kBlockCacheShards);
   const rocksdb::ColumnFamilyOptions options = table_options(block_cache);
   const std::vector<rocksdb::ColumnFamilyDescriptor> known = {{rocksdb::kDefaultColumnFamilyName, options}};
   return to_status(rocksdb::RepairDB(path, database_options(), known, options), str_cat("repair the database ", path));
