@@ -36,12 +36,17 @@ layer_of() {
 }
 has_object() { find "${@:2}" -type f -name "*$1*" | grep -q .; }
 
-# nothing_kept FAULT: no object of the site's cache, nor of the node's, is the layer that FAULT has.
+# nothing_kept FAULT: no object of the site's cache, nor of the node's, is the layer that FAULT has, nor a part of one.
 nothing_kept() {
   fails "nothing of the layer of $1 is kept" has_object "$(layer_of "$1")" "$work/site" "$work/lazy/node"
 }
+# never_an_object FAULT: the same, but for the part that came, which waits in incoming/ for a download to go on from it.
+never_an_object() {
+  fails "the part of $1's layer that came is no object" has_object "$(layer_of "$1")" "$work/site" "$work/lazy/node" \
+    -not -path '*/incoming/*'
+}
 
-for fault in wrong-bytes cut-for-good layer-401 layer-404 layer-500; do
+for fault in wrong-bytes layer-401 layer-404 layer-500; do
   pull_fails "$fault"
   nothing_kept "$fault"
 done
@@ -49,8 +54,10 @@ for fault in manifest-401 manifest-404 manifest-500 not-a-manifest huge-manifest
   pull_fails "$fault"
 done
 for fault in corrupt-gzip cut-tar not-a-tar wrong-diff-id; do pull_fails "$fault"; done
-pull_fails hang
-nothing_kept hang
+for fault in cut-for-good hang; do
+  pull_fails "$fault"
+  never_an_object "$fault"
+done
 
 # A connection that only breaks is taken up where it broke.
 equal "the output of an image whose download is cut" "$(run_image "$work/lazy" fault.local/fault/cut:1)" \

@@ -34,7 +34,7 @@ start_private_site() {
   echo "127.0.0.1:$(free_port)" >"$work/site/address"
   cat >"$work/site/site.toml" <<TOML
 listen = "$(<"$work/site/address")"
-cache = "$work/site/cache"
+root = "$work/site/cache"
 default_registry = "$local_registry"
 ask_to_log_in = true
 [upstream."$local_registry"]
