@@ -32,14 +32,22 @@ class Diagnosis {
       check_registry();
       check_snapshotter();
     }
-    for (const std::string& site : question_.sites)
-      if (const absl::Status status = machine_.ask_site(site); !status.ok())
-        wrong("site-unreachable", str_cat("the site ", site, " doesn't answer: ", to_std(status.message())),
-              "start samara-site there, or name the right one with --site");
+    for (const std::string& site : question_.sites) check_site(site);
     return std::move(findings_);
   }
 
  private:
+  void check_site(const std::string& site) {
+    const absl::Status status = machine_.ask_site(site);
+    if (status.ok()) return;
+    const std::string why(to_std(status.message()));
+    if (absl::IsPermissionDenied(status))
+      return wrong("site-refuses", str_cat("the site ", site, " doesn't let us in: ", why),
+                   "name the certificate or the token that containerd shows it: --client-cert and --client-key, or "
+                   "--token-file; `samara hosts-toml` takes the same and writes them into hosts.toml");
+    wrong("site-unreachable", str_cat("the site ", site, " doesn't answer: ", why),
+          "start samara-site there, or name the right one with --site");
+  }
   void wrong(std::string id, std::string problem, std::string fix) {
     findings_.push_back({std::move(id), true, std::move(problem), std::move(fix)});
   }

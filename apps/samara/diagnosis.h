@@ -19,7 +19,7 @@ struct Finding {
 /// What is looked at besides the configuration.
 struct Machine {
   std::string root;  ///< before every path; empty for this machine
-  std::function<absl::Status(const std::string& url)> ask_site;
+  std::function<absl::Status(const std::string& url)> ask_site;  ///< PermissionDenied: it answers, and lets nobody in
   std::function<absl::Status(const std::string& path)> ask_socket;
 };
 

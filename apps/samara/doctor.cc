@@ -16,29 +16,40 @@
 #include "base/text.h"
 #include "commands.h"
 #include "diagnosis.h"
+#include "site_options.h"
 
 namespace samara::cli {
 namespace {
 
 constexpr const char* kHelp = R"(Looks for what keeps containerd from pulling through Samara, or from starting containers lazily, and says how to
 mend it. Reads containerd's configuration (1.6, 1.7, 2.x), its hosts.toml files, and whether site and snapshotter
-answer. Changes nothing. Exit code 0 when nothing is wrong, 1 when something is.
+answer, and let this machine in. Changes nothing. Exit code 0 when nothing is wrong, 1 when something is.
 
 Examples:
   samara doctor
   samara doctor --site http://10.0.0.2:7700 --json
+  samara doctor --site https://site:7700 --ca /etc/samara/ca.pem --token-file /etc/samara/token
   containerd config dump >/tmp/config.toml && samara doctor --containerd-config /tmp/config.toml)";
 
-absl::Status ask_site(const std::string& url, const std::string& ca_file) {
-  http::Client client;
+absl::StatusOr<int> status_of(http::Client& client, const std::string& url, const peer::SiteAccess& access) {
   http::ClientRequest request;
-  request.url = str_cat(url, "/v2/");
-  request.ca_file = ca_file;
+  request.url = url;
   request.connect_timeout = request.idle_timeout = std::chrono::seconds(5);
+  access.apply(request);
   SAMARA_ASSIGN_OR_RETURN(const http::Response response, client.get(request));
-  const int status = response.head.status;
-  if (status == 200 || status == 401 || status == 403) return absl::OkStatus();
-  return absl::UnavailableError(str_cat("it answers ", status));
+  return response.head.status;
+}
+
+// A site that wants a login for a registry says 401 at /v2/ too; at /metrics only whoever may not use it is refused.
+absl::Status ask_site(const std::string& url, const peer::SiteAccess& access) {
+  http::Client client;
+  SAMARA_ASSIGN_OR_RETURN(int status, status_of(client, str_cat(url, "/v2/"), access));
+  if (status == 401 || status == 403) {
+    SAMARA_ASSIGN_OR_RETURN(status, status_of(client, str_cat(url, "/metrics"), access));
+  }
+  if (status == 200) return absl::OkStatus();
+  const std::string text = str_cat("it answers ", status);
+  return status == 401 || status == 403 ? absl::PermissionDeniedError(text) : absl::UnavailableError(text);
 }
 
 absl::Status ask_socket(const std::string& path) {
@@ -55,7 +66,7 @@ absl::Status ask_socket(const std::string& path) {
 
 struct Options {
   Question question;
-  std::string ca_file;
+  peer::SiteAccess::Options access;
   bool json = false;
 };
 
@@ -75,7 +86,9 @@ void print(const Options& options, const std::vector<Finding>& findings) {
 }
 
 int run(const Options& options) {
-  const Machine machine{"", [&](const std::string& url) { return ask_site(url, options.ca_file); }, ask_socket};
+  const auto access = peer::SiteAccess::create(options.access);
+  if (!access.ok()) return report(access.status());
+  const Machine machine{"", [&](const std::string& url) { return ask_site(url, *access); }, ask_socket};
   const std::vector<Finding> findings = diagnose(options.question, machine);
   options.json ? print_json(options, findings) : print(options, findings);
   for (const Finding& finding : findings)
@@ -91,7 +104,7 @@ void add_doctor(CLI::App& app, int& exit_code) {
   command->footer(kHelp);
   command->add_option("--containerd-config", options->question.config_file, "containerd's configuration")->capture_default_str();
   command->add_option("--site", options->question.sites, "Where the site is that containerd should pull through")->capture_default_str();
-  command->add_option("--ca", options->ca_file, "PEM file of the CA that signed the site's certificate");
+  add_site_access(*command, options->access);
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }

@@ -96,8 +96,8 @@ void add_hosts_toml(CLI::App& app, int& exit_code) {
   command->add_flag("--print", options->print, "Print it and write nothing")->excludes(output);
   command->add_flag("--only", options->site.only, "Never ask the registry itself, not even when the site is away");
   command->add_option("--ca", options->site.ca_file, "PEM file of the CA that signed the site's certificate");
-  command->add_option("--client-cert", options->site.cert_file, "PEM file of the certificate to show the site");
-  command->add_option("--client-key", options->site.key_file, "PEM file of its key");
+  command->add_option("--client-cert,--certificate", options->site.cert_file, "PEM file of the certificate to show the site");
+  command->add_option("--client-key,--key", options->site.key_file, "PEM file of its key");
   command->add_option("--token-file", options->token_file, "File with the token that the site wants");
   command->add_option("--containerd", options->containerd, "containerd's version, such as 1.6, 1.7, 2.1")
       ->check(CLI::IsMember({"1", "1.6", "1.7", "2", "2.0", "2.1", "2.2", "2.3"}))

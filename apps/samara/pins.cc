@@ -16,6 +16,7 @@
 #include "commands.h"
 #include "node.grpc.pb.h"
 #include "progress_line.h"
+#include "site_options.h"
 
 namespace samara::cli {
 namespace {
@@ -37,6 +38,7 @@ constexpr std::chrono::seconds kPatience{10};
 
 struct Options {
   std::string address = "unix:///run/samara/node.sock";
+  peer::SiteAccess::Options access;  // to a site
   std::string name, reason, duration;
   bool json = false;
 };
@@ -99,7 +101,7 @@ class NodePins final : public Pins {
 
 class SitePins final : public Pins {
  public:
-  explicit SitePins(std::string url) : url_(std::move(url)) {}
+  SitePins(std::string url, peer::SiteAccess access) : url_(std::move(url)), access_(std::move(access)) {}
 
   absl::StatusOr<nlohmann::json> list() override {
     SAMARA_ASSIGN_OR_RETURN(const std::string body, ask("GET", ""));
@@ -120,17 +122,21 @@ class SitePins final : public Pins {
     http::ClientRequest request;
     request.method = method;
     request.url = str_cat(url_, "/samara/v1/pins", query);
+    access_.apply(request);
     SAMARA_ASSIGN_OR_RETURN(const http::Response response, client_.get(request, 64u << 20));
     if (response.head.status == 200) return response.body;
     return absl::FailedPreconditionError(str_cat("the site says: ", response.body));
   }
   const std::string url_;
+  const peer::SiteAccess access_;
   http::Client client_;
 };
 
-std::unique_ptr<Pins> pins_at(const std::string& address) {
-  if (address.starts_with("http://") || address.starts_with("https://")) return std::make_unique<SitePins>(address);
-  return std::make_unique<NodePins>(address);
+absl::StatusOr<std::unique_ptr<Pins>> pins_at(const Options& options) {
+  const std::string& address = options.address;
+  if (!address.starts_with("http://") && !address.starts_with("https://")) return std::make_unique<NodePins>(address);
+  SAMARA_ASSIGN_OR_RETURN(peer::SiteAccess access, peer::SiteAccess::create(options.access));
+  return std::make_unique<SitePins>(address, std::move(access));
 }
 
 std::string time_text(std::uint64_t seconds) {
@@ -143,7 +149,8 @@ std::string time_text(std::uint64_t seconds) {
 }
 
 absl::Status list(const Options& options) {
-  SAMARA_ASSIGN_OR_RETURN(const nlohmann::json pins, pins_at(options.address)->list());
+  SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<Pins> at, pins_at(options));
+  SAMARA_ASSIGN_OR_RETURN(const nlohmann::json pins, at->list());
   if (options.json) {
     std::printf("%s\n", nlohmann::json{{"pins", pins}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return absl::OkStatus();
@@ -165,7 +172,13 @@ absl::Status add(const Options& options) {
     seconds = static_cast<std::uint64_t>(config.duration("for", std::chrono::milliseconds(0)).count()) / 1000;
     SAMARA_RETURN_IF_ERROR(config.finish());
   }
-  return pins_at(options.address)->add(options.name, options.reason, seconds);
+  SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<Pins> at, pins_at(options));
+  return at->add(options.name, options.reason, seconds);
+}
+
+absl::Status remove(const Options& options) {
+  SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<Pins> at, pins_at(options));
+  return at->remove(options.name);
 }
 
 }  // namespace
@@ -175,6 +188,7 @@ void add_pins(CLI::App& app, int& exit_code) {
   const auto with_address = [&](CLI::App* command) {
     command->footer(kHelp);
     command->add_option("--address", options->address, "The node's socket, or the site's URL")->capture_default_str();
+    add_site_access(*command, options->access);
     return command;
   };
   CLI::App* pins = with_address(app.add_subcommand("pins", "Lists what no eviction takes"));
@@ -190,7 +204,7 @@ void add_pins(CLI::App& app, int& exit_code) {
   adding->callback([options, &exit_code] { exit_code = report(add(*options)); });
   CLI::App* removing = with_address(pin->add_subcommand("rm", "Takes a pin off"));
   removing->add_option("NAME", options->name, "As samara pins shows it")->required();
-  removing->callback([options, &exit_code] { exit_code = report(pins_at(options->address)->remove(options->name)); });
+  removing->callback([options, &exit_code] { exit_code = report(remove(*options)); });
 }
 
 }  // namespace samara::cli

@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "commands.h"
-#include "peer/site_access.h"
+#include "site_options.h"
 
 namespace samara::cli {
 namespace {
@@ -21,7 +21,7 @@ constexpr const char* kHelp = R"(A site believes a tag for a while (tag_ttl) bef
 
 Examples:
   samara tag refresh python:3.12 registry.example.com/team/app
-  samara tag refresh --site http://site.example.com:7700 python:3.12)";
+  samara tag refresh --site https://site.example.com:7700 --token-file /etc/samara/token python:3.12)";
 
 struct Options {
   peer::SiteAccess::Options access;
@@ -78,10 +78,7 @@ void add_tag(CLI::App& app, int& exit_code) {
   CLI::App* refresh = command->add_subcommand("refresh", "Has a site ask the registry now what tags name");
   refresh->footer(kHelp);
   refresh->add_option("--site", options->site, "The site's URL")->capture_default_str();
-  refresh->add_option("--ca", options->access.ca, "PEM: who vouches for the site, in place of the system's");
-  refresh->add_option("--certificate", options->access.certificate, "PEM: shown to a site that asks for one");
-  refresh->add_option("--key", options->access.key, "PEM: its private key");
-  refresh->add_option("--token-file", options->access.token_file, "The site's token for us");
+  add_site_access(*refresh, options->access);
   refresh->add_option("image", options->images, "Image names with their tags; \"latest\" when there is none")->required();
   refresh->callback([options, &exit_code] { exit_code = refresh_all(*options); });
 }

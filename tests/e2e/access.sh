@@ -140,6 +140,20 @@ equal "layers that containerd fetched" "$(layers_fetched_by_containerd "$work/to
 begin_stranger bearer "$token_url" "[host.\"$token_url\".header]" "Authorization = \"Bearer $token\""
 succeeds "a pull with a bearer token" cri "$work/bearer/containerd" pull "$pause_image"
 
+# The command line shows itself in the same ways.
+samara() { "$build_directory/apps/samara" "$@"; }
+by_certificate=(--site "$tls_url" --ca "$ca/ca.pem" --client-cert "$ca/node.pem" --client-key "$ca/node.key")
+by_token=(--site "$token_url" --ca "$ca/ca.pem" --token-file "$work/node-token")
+for how in by_certificate by_token; do
+  declare -n shown=$how
+  contains "samara tag refresh, $how" "$(samara tag refresh "${shown[@]}" "$(image_of python)")" "unchanged"
+  equal "what samara doctor finds, $how" "$(samara doctor "${shown[@]}" --json \
+    --containerd-config "$work/token/containerd/config.toml" | jq -r '.findings[] | select(.id | startswith("site")) | .id')" ""
+done
+fails "samara tag refresh with nothing to show" samara tag refresh "${by_token[@]:0:4}" "$(image_of python)"
+contains "what samara doctor finds then" \
+  "$(samara doctor "${by_token[@]:0:4}" --containerd-config "$work/token/containerd/config.toml" || true)" "site-refuses"
+
 # Strangers get nothing, and are told so at once: containerd asks each of its hosts once or twice, not in a loop.
 begin_stranger nobody "$tls_url"
 fails "a pull without a certificate" cri "$work/nobody/containerd" pull "$(image_of node)"

@@ -83,6 +83,15 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   return text.replace(at, from.size(), to);
 }
 
+TEST(Doctor, TellsASiteThatRefusesFromOneThatIsAway) {
+  Patient patient;
+  patient.site = absl::PermissionDeniedError("it answers 403");
+  EXPECT_THAT(patient.ids(kOne), ElementsAre("site-refuses"));
+
+  patient.site = absl::UnavailableError("nobody there");
+  EXPECT_THAT(patient.ids(kOne), ElementsAre("site-unreachable"));
+}
+
 TEST(Doctor, FindsNothingWhereAllIsWell) {
   Patient patient;
 
