@@ -15,8 +15,8 @@ double milliseconds(std::chrono::steady_clock::duration duration) {
 
 }  // namespace
 
-void AccessLog::note(const http::Request& request, std::string_view client, const ObservedResponse& answer,
-                     registry_proxy::Source source, std::chrono::steady_clock::time_point start) {
+void AccessLog::note(const http::Request& request, const ObservedResponse& answer, registry_proxy::Source source,
+                     std::chrono::steady_clock::time_point start) {
   const auto end = clock_.now();
   const auto first_byte = answer.first_byte().value_or(end);
   const std::string_view kind = registry_proxy::request_class(request);
@@ -31,7 +31,7 @@ void AccessLog::note(const http::Request& request, std::string_view client, cons
                         {"first_byte_ms", milliseconds(first_byte - start)},
                         {"ms", milliseconds(end - start)},
                         {"source", from},
-                        {"client", client},
+                        {"client", request.client},
                         {"peer", request.peer}});
   const std::string class_label(kind), source_label(from);
   metrics_.counter("samara_site_requests_total", "Requests answered.",

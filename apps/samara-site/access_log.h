@@ -64,9 +64,9 @@ class AccessLog {
   /// Both are borrowed.
   AccessLog(Metrics& metrics, const Clock& clock) : metrics_(metrics), clock_(clock) {}
 
-  /// `client` is who asks, empty when that isn't known; `start` is when the request's head was there.
-  void note(const http::Request& request, std::string_view client, const ObservedResponse& answer,
-            registry_proxy::Source source, std::chrono::steady_clock::time_point start);
+  /// `start` is when the request's head was there.
+  void note(const http::Request& request, const ObservedResponse& answer, registry_proxy::Source source,
+            std::chrono::steady_clock::time_point start);
 
  private:
   Metrics& metrics_;

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "cache_options.h"
@@ -59,14 +61,28 @@ absl::Status read_common(Config& config, UpstreamConfig& upstream) {
   SAMARA_RETURN_IF_ERROR(read_access(config, upstream));
   upstream.tag_ttl = config.duration("tag_ttl", upstream.tag_ttl);
   upstream.stale_for = config.duration("stale_for", upstream.stale_for);
+  upstream.patience = config.duration("patience", upstream.patience);
   upstream.failed_behind = config.duration("failed_behind", upstream.failed_behind);
   upstream.longest_backoff = config.duration("longest_backoff", upstream.longest_backoff);
+  return absl::OkStatus();
+}
+
+// "<client> <repositories>"
+absl::Status read_readers(Config& config, UpstreamConfig& upstream) {
+  for (const std::string& text : config.texts("readers")) {
+    const std::vector<std::string> words = absl::StrSplit(text, ' ', absl::SkipEmpty());
+    if (words.size() != 2 || words[1].find('*') < words[1].size() - 1)
+      return absl::InvalidArgumentError(
+          str_cat("\"", text, "\" in readers isn't a client and a repository, \"ci team/app\", or \"team/*\" for all below team"));
+    upstream.readers.push_back({words[0], words[1]});
+  }
   return absl::OkStatus();
 }
 
 absl::Status read_upstream(Config& config, UpstreamConfig& upstream) {
   upstream.registry = config.key();
   upstream.aliases = config.texts("aliases");
+  upstream.hosts = config.texts("hosts");
   upstream.urls = config.texts("urls");
   upstream.ca_file = config.text("ca_file");
   upstream.client_certificate = config.text("client_certificate");
@@ -86,13 +102,22 @@ absl::Status read_upstream(Config& config, UpstreamConfig& upstream) {
   for (const std::string& alias : upstream.aliases)
     if (!registry_proxy::is_registry_name(alias))
       return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\": the alias \"", alias, "\" is not a host or host:port"));
+  for (const std::string& host : upstream.hosts)
+    if (!registry_proxy::is_registry_name(host))
+      return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\": \"", host, "\" in hosts is not a host or host:port"));
+  SAMARA_RETURN_IF_ERROR(annotate(read_readers(config, upstream), str_cat("upstream.\"", upstream.registry, "\"")));
   return annotate(read_common(config, upstream), str_cat("upstream.\"", upstream.registry, "\""));
 }
 
-// Each name may stand for one registry only.
+// Each name, and each host, may stand for one registry only.
 absl::Status check_names(const std::vector<UpstreamConfig>& upstreams) {
-  std::set<std::string> names;
+  std::set<std::string> names, hosts;
   for (const UpstreamConfig& upstream : upstreams) names.insert(upstream.registry);
+  for (const UpstreamConfig& upstream : upstreams)
+    for (const std::string& host : upstream.hosts)
+      if (!hosts.insert(absl::AsciiStrToLower(host)).second)
+        return absl::InvalidArgumentError(str_cat("upstream.\"", upstream.registry, "\": the host \"", host,
+                                                  "\" stands for another upstream too, or is given twice"));
   for (const UpstreamConfig& upstream : upstreams)
     for (const std::string& alias : upstream.aliases)
       if (!names.insert(alias).second)

@@ -58,11 +58,11 @@ Site::Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_pt
       own_metrics_(std::move(metrics)),
       metrics_(*own_metrics_),
       cache_(std::move(cache)),
-      upstreams_(options_.upstreams, client_, clock_),
+      upstreams_(options_.upstreams, client_, clock_, metrics_),
       references_(cache_->store()),
       entitlements_(cache_->store(), upstreams_, clock_),
       blobs_(*cache_, upstreams_, references_, clock_, metrics_, options_.blobs),
-      manifests_(*cache_, upstreams_, references_, clock_, options_.manifests),
+      manifests_(*cache_, upstreams_, references_, clock_, metrics_, options_.manifests),
       conversions_(*cache_, blobs_, clock_, metrics_, options_.conversions),
       mirror_(upstreams_, entitlements_, manifests_, blobs_, conversions_, options_.mirror),
       site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_) {}
@@ -78,7 +78,7 @@ Site::~Site() {
 Source Site::answer_admitted(const http::Request& request, http::ResponseWriter& out) {
   const std::string& path = request.target.path;
   if (path == "/v2" || path.starts_with("/v2/")) return mirror_.handle(request, out);
-  if (seeding_ && seeding_->handle(request, out)) return Source::kCache;
+  if (seeding_ && seeding_->handle(request, out)) return Source::kDisk;
   if (path.starts_with("/samara/")) return site_api_.handle(request, out);
   // A client that left before the answer is no error of ours.
   (void)out.respond(404, "samara-site serves /v2/, /samara/, /healthz, /readyz and /metrics\n", "text/plain");
@@ -89,6 +89,7 @@ void Site::answer(const registry_proxy::Access& access, http::Request request, h
   const auto start = clock_.now();
   if (answer_health(request, out, [] { return absl::OkStatus(); })) return;
   const std::optional<std::string> client = access.admit(request);
+  request.client = client.value_or("");
   if (client && answer_metrics(request, out, metrics_)) return;
 
   ObservedResponse observed(out, clock_);
@@ -101,7 +102,7 @@ void Site::answer(const registry_proxy::Access& access, http::Request request, h
     access.refuse(request, observed);
   }
 
-  access_log_.note(request, client.value_or(""), observed, source, start);
+  access_log_.note(request, observed, source, start);
 }
 
 }  // namespace samara

@@ -9,6 +9,7 @@
 #include "json.h"
 #include "outage.h"
 #include "retry_after.h"
+#include "upstream_metrics.h"
 
 namespace samara::registry_proxy {
 namespace {
@@ -37,8 +38,9 @@ std::string form(std::initializer_list<std::pair<std::string_view, std::string_v
 
 }  // namespace
 
-Authorizer::Authorizer(const UpstreamConfig& config, http::Client& client, const Clock& clock, std::stop_token stop)
-    : config_(config), client_(client), clock_(clock), stop_(std::move(stop)), credentials_(config) {}
+Authorizer::Authorizer(const UpstreamConfig& config, http::Client& client, const Clock& clock, UpstreamMetrics& metrics,
+                       std::stop_token stop)
+    : config_(config), client_(client), clock_(clock), metrics_(metrics), stop_(std::move(stop)), credentials_(config) {}
 
 absl::StatusOr<std::string> Authorizer::prepare(const Question& question) {
   std::optional<Plan> plan;
@@ -47,7 +49,7 @@ absl::StatusOr<std::string> Authorizer::prepare(const Question& question) {
     if (const auto it = plans_.find(key_of(question)); it != plans_.end()) plan = it->second;
   }
   if (!plan) return std::string();
-  return plan->want ? token_for(*plan->want, question.as, "") : std::move(plan->basic);
+  return plan->want ? token_for(*plan->want, question, "") : std::move(plan->basic);
 }
 
 absl::StatusOr<std::string> Authorizer::answer(const http::Headers& response, const Question& question,
@@ -58,7 +60,7 @@ absl::StatusOr<std::string> Authorizer::answer(const http::Headers& response, co
       if (challenge.scheme == "basic") return basic_for(question, rejected);
       if (challenge.scheme != "bearer") continue;
       const Want want = want_of(challenge, question);
-      SAMARA_ASSIGN_OR_RETURN(std::string token, token_for(want, question.as, rejected));
+      SAMARA_ASSIGN_OR_RETURN(std::string token, token_for(want, question, rejected));
       remember(question, Plan{want, {}});
       return token;
     }
@@ -102,12 +104,13 @@ absl::StatusOr<std::string> Authorizer::basic_for(const Question& question, cons
   return value;
 }
 
-absl::StatusOr<std::string> Authorizer::token_for(const Want& want, const Identity& as, const std::string& rejected) {
+absl::StatusOr<std::string> Authorizer::token_for(const Want& want, const Question& question, const std::string& rejected) {
   if (const auto token = usable(want, rejected); token && clock_.now() < token->renew) return token->value;
   return flights_.run(want, [&]() -> absl::StatusOr<std::string> {
     const auto old = usable(want, rejected);
     if (old && clock_.now() < old->renew) return old->value;  // whoever flew before us has brought it
-    auto token = fetch_token(want, as);
+    auto token = fetch_token(want, question);
+    metrics_.note_token(token.status());
     if (!token.ok()) {
       if (old && is_outage(token.status())) return old->value;
       return token.status();
@@ -125,10 +128,11 @@ std::optional<Authorizer::Token> Authorizer::usable(const Want& want, const std:
   return it->second;
 }
 
-absl::StatusOr<http::Response> Authorizer::ask_token_server(const Want& want, const Identity& as) {
+absl::StatusOr<http::Response> Authorizer::ask_token_server(const Want& want, const Question& question) {
+  const Identity& as = question.as;
   http::ClientRequest request;
-  request.connect_timeout = config_.connect_timeout;
-  request.idle_timeout = config_.idle_timeout;
+  request.connect_timeout = std::min(config_.connect_timeout, question.patience.value_or(config_.connect_timeout));
+  request.idle_timeout = std::min(config_.idle_timeout, question.patience.value_or(config_.idle_timeout));
   request.ca_file = config_.ca_file;
   request.client_certificate = config_.client_certificate;
   request.client_key = config_.client_key;
@@ -154,9 +158,9 @@ absl::StatusOr<http::Response> Authorizer::ask_token_server(const Want& want, co
   return client_.get(request, kMaxTokenAnswer);
 }
 
-absl::StatusOr<Authorizer::Token> Authorizer::fetch_token(const Want& want, const Identity& as) {
+absl::StatusOr<Authorizer::Token> Authorizer::fetch_token(const Want& want, const Question& question) {
   const auto asked = clock_.now();
-  const auto response = ask_token_server(want, as);
+  const auto response = ask_token_server(want, question);
   if (!response.ok()) return annotate(response.status(), "its token server");
   const int status = response->head.status;
   if (status == 400 || status == 401 || status == 403) return absl::UnauthenticatedError("its token server refuses");

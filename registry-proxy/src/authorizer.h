@@ -31,13 +31,15 @@ namespace samara::registry_proxy {
 class Authorizer {
  public:
   /// Everything is borrowed; `stop` ends requests to token servers.
-  Authorizer(const UpstreamConfig& config, http::Client& client, const Clock& clock, std::stop_token stop);
+  Authorizer(const UpstreamConfig& config, http::Client& client, const Clock& clock, UpstreamMetrics& metrics,
+             std::stop_token stop);
 
   /// Whom is asked, for what, and on whose behalf.
   struct Question {
     const std::string& url;
     const std::string& repository;
     const Identity& as;
+    std::optional<std::chrono::milliseconds> patience;  ///< with a token server, if less than the upstream's
   };
   /// What to send along; empty as long as the registry hasn't asked for anything. Errors: as answer().
   absl::StatusOr<std::string> prepare(const Question& question);
@@ -70,14 +72,15 @@ class Authorizer {
   void remember(const Question& question, Plan plan);
   absl::StatusOr<std::optional<Credential>> credential_of(const Identity& as) const;
   absl::StatusOr<std::string> basic_for(const Question& question, const std::string& rejected);
-  absl::StatusOr<std::string> token_for(const Want& want, const Identity& as, const std::string& rejected);
+  absl::StatusOr<std::string> token_for(const Want& want, const Question& question, const std::string& rejected);
   std::optional<Token> usable(const Want& want, const std::string& rejected);
-  absl::StatusOr<Token> fetch_token(const Want& want, const Identity& as);
-  absl::StatusOr<http::Response> ask_token_server(const Want& want, const Identity& as);
+  absl::StatusOr<Token> fetch_token(const Want& want, const Question& question);
+  absl::StatusOr<http::Response> ask_token_server(const Want& want, const Question& question);
 
   const UpstreamConfig& config_;
   http::Client& client_;
   const Clock& clock_;
+  UpstreamMetrics& metrics_;
   const std::stop_token stop_;
   const Credentials credentials_;
   SingleFlight<absl::StatusOr<std::string>, Want> flights_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "checked_passage.h"
 #include "oci_error.h"
 
 namespace samara::registry_proxy {
@@ -29,14 +30,15 @@ Source BlobAnswer::serve(Blobs::Opened opened) {
   if (has_already(request_, blob_.digest)) {
     out_.header("ETag", etag_of(blob_.digest));
     (void)out_.respond(304);  // a client that left needs no answer
-    return Source::kCache;
+    return Source::kDisk;
   }
   if (auto* fill = std::get_if<FillReader>(&opened)) return follow(std::move(*fill));
   answer_object(std::get<cache_index::ObjectFile>(opened), blob_.digest, range_header_, out_);
-  return Source::kCache;
+  return Source::kDisk;
 }
 
 Source BlobAnswer::open_and_serve() {
+  followed_ = Source::kUpstream;
   auto opened = blobs_.open(blob_);
   if (opened.ok()) return serve(std::move(*opened));
   return absl::IsResourceExhausted(opened.status()) ? without_keeping(blobs_.ask_size(blob_)) : fail(opened.status());
@@ -57,10 +59,10 @@ Source BlobAnswer::follow(FillReader fill) {
   if (absl::IsResourceExhausted(size.status())) return without_keeping(blobs_.ask_size(blob_));
   if (!size.ok()) return may_do_better(*fill, size.status()) ? open_and_serve() : fail(size.status());
   const auto answer = choose_range(range_header_, *size, out_);
-  if (!answer) return Source::kFill;
+  if (!answer) return followed_;
   if (out_.is_head()) {
     (void)begin_once(*answer);
-    return Source::kFill;
+    return followed_;
   }
   const std::uint64_t near = answer->range.begin - std::min(answer->range.begin, far_ahead_);
   if (near > 0 && !fill->gets_to(near, patience_)) return pass_through(*answer, answer->range.begin);
@@ -68,22 +70,33 @@ Source BlobAnswer::follow(FillReader fill) {
   std::uint64_t position = answer->range.begin;
   do {
     const auto until = fill->wait_readable(position);
-    if (absl::IsResourceExhausted(until.status())) return pass_through(*answer, position);  // a full disk
+    if (absl::IsResourceExhausted(until.status())) return pass_through(*answer, position, &*fill);  // a full disk
     if (!until.ok()) return fail(until.status());
     const std::uint64_t n = std::min(*until, answer->range.end) - position;
     if (!begin_once(*answer).ok() || !out_.write_file(fill->fd(), position, n).ok()) break;  // the client left
     position += n;
   } while (position < answer->range.end);
-  return Source::kFill;
+  return followed_;
 }
 
-Source BlobAnswer::pass_through(const RangeAnswer& answer, std::uint64_t from) {
+// `before`: what has been followed up to `from`.
+Source BlobAnswer::pass_through(const RangeAnswer& answer, std::uint64_t from, const Fill* before) {
+  const auto give = [&](std::span<const std::uint8_t> data) -> absl::Status {
+    if (const absl::Status begun = begin_once(answer); !begun.ok()) return begun;
+    return out_.write(data);
+  };
   const ByteRange rest{from, answer.range.end};
-  const absl::Status status =
-      blobs_.fetch_range(blob_, rest, answer.size, [&](std::span<const std::uint8_t> data) -> absl::Status {
-        if (const absl::Status begun = begin_once(answer); !begun.ok()) return begun;
-        return out_.write(data);
-      });
+  absl::Status status;
+  if (rest.empty()) {  // nothing that could be asked for
+    status = begin_once(answer);
+  } else if (answer.range == ByteRange{0, answer.size}) {
+    CheckedPassage passage(blob_.digest, answer.size, give);
+    if (before != nullptr) status = passage.skip(before->fd(), from);
+    if (status.ok())
+      status = blobs_.fetch_range(blob_, rest, answer.size, [&](auto data) { return passage.take(data); });
+  } else {
+    status = blobs_.fetch_range(blob_, rest, answer.size, give);
+  }
   if (!status.ok()) fail(status);
   return Source::kUpstream;
 }

@@ -31,7 +31,7 @@ class BlobAnswer {
  private:
   Source serve(Blobs::Opened opened);
   Source follow(FillReader fill);
-  Source pass_through(const RangeAnswer& answer, std::uint64_t from);
+  Source pass_through(const RangeAnswer& answer, std::uint64_t from, const Fill* before = nullptr);
   Source open_and_serve();
   Source without_keeping(const absl::StatusOr<std::uint64_t>& size);
   Source head();
@@ -48,6 +48,7 @@ class BlobAnswer {
   const std::chrono::milliseconds patience_;
   http::ResponseWriter& out_;
   bool tried_again_ = false;
+  Source followed_ = Source::kJoined;  // where the bytes of a download come from that we follow
 };
 
 }  // namespace samara::registry_proxy

@@ -10,6 +10,8 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "blob_streams.h"
+#include "resumes.h"
+#include "upstream_metrics.h"
 
 namespace samara::registry_proxy {
 namespace {
@@ -31,9 +33,8 @@ Blobs::Blobs(cache_index::Cache& cache, Upstreams& upstreams, References& refere
       references_(references),
       clock_(clock),
       options_(options),
-      bytes_fetched_(metrics.counter("samara_site_upstream_bytes_total", "Blob bytes fetched from registries.")),
       active_(metrics.gauge("samara_site_fills", "Blobs being downloaded.")),
-      joined_(metrics.counter("samara_site_joined_fills_total", "Readers of a download that another one had started.")) {}
+      joined_(UpstreamMetrics::joined(metrics, "blob")) {}
 
 Blobs::~Blobs() { stop(); }
 
@@ -49,6 +50,7 @@ void Blobs::stop() {
     std::move(finished_.begin(), finished_.end(), std::back_inserter(threads));
     finished_.clear();
   }
+  stopped_.notify_all();
   for (std::thread& thread : threads)
     if (thread.joinable()) thread.join();
 }
@@ -83,7 +85,7 @@ absl::StatusOr<Blobs::Opened> Blobs::open(const BlobRef& blob) {
   if (fills_.size() >= options_.max_fills) return absl::ResourceExhaustedError("too many blobs are being downloaded");
   SAMARA_ASSIGN_OR_RETURN(auto writer, cache_.create_object(blob.digest));
   SAMARA_ASSIGN_OR_RETURN(std::shared_ptr<Fill> fill, Fill::create(blob, *upstream, std::move(writer), clock_,
-                                                                   bytes_fetched_, options_.fill));
+                                                                   options_.fill));
   try {
     fills_[blob.digest] = Running{fill, std::thread([this, fill] { run_fill(fill); })};
   } catch (const std::system_error& e) {
@@ -171,13 +173,39 @@ absl::StatusOr<std::uint64_t> Blobs::ask_size(const BlobRef& blob) {
   return size;
 }
 
+bool Blobs::wait_unless_stopping(std::chrono::milliseconds pause) {
+  std::unique_lock lock(mutex_);
+  return !stopped_.wait_for(lock, pause, [this] { return stopping_; });
+}
+
 absl::Status Blobs::fetch_range(const BlobRef& blob, const ByteRange& range, std::uint64_t total,
                                 const http::Client::OnBody& on_body) {
+  Resumes resumes(options_.fill, range.begin);
+  ByteRange rest = range;
+  bool taken = true;  // or did whoever wants the bytes fail?
+  const auto give = [&](std::span<const std::uint8_t> data) {
+    const absl::Status status = on_body(data);
+    taken = status.ok();
+    return status;
+  };
+  while (true) {
+    const absl::Status status = fetch_part(blob, rest, total, give);
+    if (status.ok() || !taken) return status;
+    const auto pause = resumes.pause_after(status, rest.begin);
+    if (!pause || !wait_unless_stopping(*pause)) return status;
+    log::info("resuming a part of a blob", {{"blob", blob.digest.brief()}, {"at", rest.begin}, {"error", status}});
+  }
+}
+
+// One request for the rest, which begins later afterwards.
+absl::Status Blobs::fetch_part(const BlobRef& blob, ByteRange& rest, std::uint64_t total,
+                               const http::Client::OnBody& on_body) {
   SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(blob.repository.registry));
   Upstream::Request request = request_for(blob);
+  const ByteRange range = rest;
   request.range = range;
   const auto wrong = [] { return absl::DataLossError("the registry answered another range than the one asked for"); };
-  std::uint64_t skip = 0, left = range.size();
+  std::uint64_t skip = 0;
   bool whole = false;  // the registry ignores ranges
   const absl::Status status = upstream->fetch(
       request,
@@ -191,16 +219,15 @@ absl::Status Blobs::fetch_range(const BlobRef& blob, const ByteRange& range, std
         return part.ok() && part->range == range && part->total == total ? absl::OkStatus() : wrong();
       },
       [&](std::span<const std::uint8_t> data) {
-        bytes_fetched_.add(static_cast<double>(data.size()));
         const std::uint64_t dropped = std::min<std::uint64_t>(skip, data.size());
         skip -= dropped;
         data = data.subspan(dropped);
-        data = data.first(std::min<std::uint64_t>(left, data.size()));
-        left -= data.size();
+        data = data.first(std::min<std::uint64_t>(rest.size(), data.size()));
         if (!data.empty()) SAMARA_RETURN_IF_ERROR(on_body(data));
-        return whole && left == 0 ? absl::AbortedError("enough") : absl::OkStatus();
+        rest.begin += data.size();
+        return whole && rest.empty() ? absl::AbortedError("enough") : absl::OkStatus();
       });
-  if (left == 0) return absl::OkStatus();
+  if (rest.empty()) return absl::OkStatus();
   return status.ok() ? wrong() : status;
 }
 

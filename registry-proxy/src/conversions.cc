@@ -78,6 +78,7 @@ Conversions::Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& c
       failed_(metrics.counter("samara_site_layers_total", "Layers by how their conversion ended.",
                               {{"result", "failed"}})),
       pending_(metrics.gauge("samara_site_conversions", "Layers that wait for their conversion or are being converted.")),
+      running_(metrics.gauge("samara_site_conversions_running", "Layers that are being converted.")),
       tar_bytes_(metrics.counter("samara_site_converted_bytes_total", "Tar bytes of the converted layers.")),
       compressors_("compress", thread_count(options.threads)) {
   for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.layers_at_once); ++i)
@@ -154,7 +155,10 @@ void Conversions::work() {
     const std::shared_ptr<Job> job = queue_.front();
     queue_.pop_front();
     lock.unlock();
-    finish(*job, run(*job));
+    running_.add(1);
+    const absl::Status status = run(*job);
+    running_.add(-1);
+    finish(*job, status);
     lock.lock();
   }
 }

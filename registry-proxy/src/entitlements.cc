@@ -70,6 +70,9 @@ absl::StatusOr<Identity> Entitlements::admit(const Question& question) {
   const UpstreamConfig& config = upstream->config();
   const Identity site = config.has_credentials() ? Identity() : Identity::anonymous();  // which shares its tokens
   if (config.share == Share::kUnchecked) return site;
+  // Whom the operator names needs no word of the registry's, which may be away.
+  if (config.has_reader(question.name, question.repository.name))
+    return config.has_credentials() ? Identity() : question.client.value_or(Identity::anonymous());
 
   const Answer anybody = may_read(question, config, Identity::anonymous());
   if (anybody.verdict == Verdict::kYes) return site;
@@ -91,11 +94,12 @@ absl::StatusOr<Identity> Entitlements::admit(const Question& question) {
   return best.status;
 }
 
-bool Entitlements::may_list(const Repository& repository, const std::optional<Identity>& client) const {
+bool Entitlements::may_list(const Repository& repository, const std::optional<Identity>& client,
+                            std::string_view name) const {
   const auto upstream = upstreams_.find(repository.registry);
   if (!upstream.ok()) return false;
   const UpstreamConfig& config = (*upstream)->config();
-  if (config.share == Share::kUnchecked) return true;
+  if (config.share == Share::kUnchecked || config.has_reader(name, repository.name)) return true;
   const auto may = [&](const Identity& as) { return may_read_from_memory(repository, config, as); };
   return may(Identity::anonymous()) || (config.share == Share::kEveryone && may({})) || (client && may(*client));
 }
@@ -120,7 +124,7 @@ Entitlements::Answer Entitlements::may_read(const Question& question, const Upst
 
   const std::string flight = str_cat(key, " ", static_cast<int>(question.kind), " ", question.reference);
   const Answer answer = flights_->run(flight, [&] {
-    const Answer now = ask(question, as);
+    const Answer now = ask(question, as, remembered.verdict == Verdict::kYes);
     if (now.verdict == Verdict::kNo && as.kind() == Identity::Kind::kSite)
       log::warning("a registry refuses the credential configured for it",
                    {{"repository", question.repository.to_string()}, {"error", now.status}});
@@ -156,14 +160,14 @@ Entitlements::Answer Entitlements::from_memory(const UpstreamConfig& config, con
   return anybody || younger(row->since, config.grant_ttl + config.grant_stale) ? yes : away;
 }
 
-Entitlements::Answer Entitlements::ask(const Question& question, const Identity& as) {
-  const absl::Status status = probe(question, as);
+Entitlements::Answer Entitlements::ask(const Question& question, const Identity& as, bool something_is_known) {
+  const absl::Status status = probe(question, as, something_is_known);
   if (status.ok()) return {Verdict::kYes, {}};
   if (is_refusal(status)) return {Verdict::kNo, status};
   return {is_outage(status) ? Verdict::kAway : Verdict::kAbsent, status};
 }
 
-absl::Status Entitlements::probe(const Question& question, const Identity& as) {
+absl::Status Entitlements::probe(const Question& question, const Identity& as, bool something_is_known) {
   SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(question.repository.registry));
   Upstream::Request request;
   request.kind = question.kind;
@@ -171,6 +175,7 @@ absl::Status Entitlements::probe(const Question& question, const Identity& as) {
   request.reference = question.reference;
   if (question.kind == Upstream::Request::Kind::kTags) request.query = "n=1";
   request.as = as;
+  if (something_is_known) request.patience = upstream->config().patience;
   return upstream->ask_whether(request);
 }
 

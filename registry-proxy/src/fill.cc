@@ -9,12 +9,12 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "resumes.h"
 
 namespace samara::registry_proxy {
 namespace {
 
 constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{1} << 40;
-constexpr std::uint64_t kProgress = 1u << 20;  // that makes a resume worth forgetting
 
 std::optional<std::uint64_t> content_length(const http::ResponseHead& head) {
   std::uint64_t length = 0;
@@ -30,22 +30,20 @@ absl::Status differs(std::string_view what, std::uint64_t got, std::uint64_t exp
 
 absl::StatusOr<std::shared_ptr<Fill>> Fill::create(BlobRef blob, Upstream& upstream,
                                                    std::unique_ptr<cache_index::ObjectWriter> writer,
-                                                   const Clock& clock, Metrics::Counter& bytes_fetched,
-                                                   const FillOptions& options) {
+                                                   const Clock& clock, const FillOptions& options) {
   Fd file(::fcntl(writer->fd(), F_DUPFD_CLOEXEC, 0));  // the writer goes when the fill is done, readers may stay
   if (!file.valid()) return errno_status(errno, "dup");
   return std::shared_ptr<Fill>(
-      new Fill(std::move(blob), upstream, std::move(writer), std::move(file), clock, bytes_fetched, options));
+      new Fill(std::move(blob), upstream, std::move(writer), std::move(file), clock, options));
 }
 
 Fill::Fill(BlobRef blob, Upstream& upstream, std::unique_ptr<cache_index::ObjectWriter> writer, Fd file,
-           const Clock& clock, Metrics::Counter& bytes_fetched, const FillOptions& options)
+           const Clock& clock, const FillOptions& options)
     : blob_(std::move(blob)),
       upstream_(upstream),
       writer_(std::move(writer)),
       file_(std::move(file)),
       clock_(clock),
-      bytes_fetched_(bytes_fetched),
       options_(options),
       taken_up_(writer_->size()),
       last_reader_left_(clock.now()) {}
@@ -53,7 +51,10 @@ Fill::Fill(BlobRef blob, Upstream& upstream, std::unique_ptr<cache_index::Object
 absl::Status Fill::run() {
   absl::Status status = transfer();
   // A registry has nothing behind what an earlier fill, killed just before its end, left: it may be all.
-  if (status.ok() || (absl::IsOutOfRange(status) && writer_->size() == taken_up_)) status = take_all(status);
+  if (absl::IsOutOfRange(status) && writer_->size() == taken_up_) {
+    status = take_all();
+    if (status.ok()) log::info("a blob had come whole before", {{"blob", blob_.digest.brief()}});
+  }
   if (absl::IsDataLoss(status)) writer_->discard();
   writer_.reset();
   return status;
@@ -69,33 +70,36 @@ void Fill::finish(const absl::Status& status) {
   changed_.notify_all();
 }
 
-absl::Status Fill::take_all(const absl::Status& transferred) {
-  const absl::Status status = writer_->commit();
-  if (!status.ok()) return status;
+// A body has ended well.
+absl::Status Fill::conclude() {
+  {
+    const std::lock_guard lock(mutex_);
+    const std::optional<std::uint64_t> expected = size_ ? size_ : blob_.size;
+    if (expected && writer_->size() < *expected)
+      return absl::UnavailableError(
+          str_cat("blob ", blob_.digest.to_string(), " ended at ", writer_->size(), " of ", *expected, " bytes"));
+  }
+  return take_all();
+}
+
+absl::Status Fill::take_all() {
+  SAMARA_RETURN_IF_ERROR(writer_->commit());
   const std::lock_guard lock(mutex_);
   written_ = writer_->size();
-  if (!transferred.ok()) log::info("a blob had come whole before", {{"blob", blob_.digest.brief()}});
   return absl::OkStatus();
 }
 
 // Everything, with as many requests as it takes.
 absl::Status Fill::transfer() {
-  int resumes = 0;
-  std::uint64_t last_mark = 0;
-  auto pause = options_.resume_backoff;
+  Resumes resumes(options_, taken_up_);
   while (true) {
     const absl::Status status = transfer_rest();
-    if (status.ok() || !resumable(status)) return status;
-    if (writer_->size() - last_mark >= kProgress) {
-      last_mark = writer_->size();
-      resumes = 0;
-      pause = options_.resume_backoff;
-    }
-    if (++resumes > options_.max_resumes) return status;
+    if (status.ok()) return status;
+    const auto pause = resumes.pause_after(status, writer_->size());
+    if (!pause) return status;
     log::info("resuming a blob", {{"blob", blob_.digest.brief()}, {"at", writer_->size()}, {"error", status}});
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, stop_.get_token(), pause, [] { return false; });
-    pause *= 2;
+    changed_.wait_for(lock, stop_.get_token(), *pause, [] { return false; });
   }
 }
 
@@ -107,16 +111,12 @@ absl::Status Fill::transfer_rest() {
   request.reference = blob_.digest.to_string();
   request.as = blob_.as;
   request.stop = stop_.get_token();
+  request.check = [this] { return conclude(); };
   if (offset > 0) request.range = ByteRange{offset, Upstream::kOpenEnd};
   skip_ = 0;
-  SAMARA_RETURN_IF_ERROR(upstream_.fetch(
+  return upstream_.fetch(
       request, [&](const http::ResponseHead& head) { return take_head(head, offset); },
-      [this](std::span<const std::uint8_t> data) { return take_body(data); }));
-  const std::lock_guard lock(mutex_);
-  const std::optional<std::uint64_t> expected = size_ ? size_ : blob_.size;
-  if (expected && written_ < *expected)
-    return absl::UnavailableError(str_cat("blob ", blob_.digest.to_string(), " ended at ", written_, " of ", *expected, " bytes"));
-  return absl::OkStatus();
+      [this](std::span<const std::uint8_t> data) { return take_body(data); });
 }
 
 absl::Status Fill::take_head(const http::ResponseHead& head, std::uint64_t offset) {
@@ -151,7 +151,6 @@ absl::Status Fill::set_size(std::uint64_t size) {
 }
 
 absl::Status Fill::take_body(std::span<const std::uint8_t> data) {
-  bytes_fetched_.add(static_cast<double>(data.size()));
   const std::uint64_t dropped = std::min<std::uint64_t>(skip_, data.size());
   skip_ -= dropped;
   data = data.subspan(dropped);
@@ -166,11 +165,6 @@ absl::Status Fill::take_body(std::span<const std::uint8_t> data) {
   }
   changed_.notify_all();
   return absl::OkStatus();
-}
-
-// A transfer that never began tells the client at once; it may know another registry.
-bool Fill::resumable(const absl::Status& status) const {
-  return (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) && writer_->size() > taken_up_;
 }
 
 bool Fill::abandoned() const {

@@ -39,7 +39,7 @@ Source answer_names(const http::Request& request, const std::vector<std::string>
   if (page->more) out.header("Link", next_link(request.target, *page));
   body[key] = page->names;
   respond(out, dump(body), "application/json");
-  return Source::kCache;
+  return Source::kDisk;
 }
 
 // The tags that untrusted text lists; nullopt when it isn't such a list.
@@ -118,7 +118,7 @@ Source Listings::answer_catalog(const http::Request& request, std::string_view r
   auto repositories = manifests_.repositories(registry);
   if (!repositories.ok()) {
     answer_error(out, repositories.status(), Asked::kRepository);
-    return Source::kCache;
+    return Source::kDisk;
   }
   std::erase_if(*repositories, [&](const std::string& name) { return !shown({std::string(registry), name}); });
   return answer_names(request, *repositories, kLongestCatalogPage, json::object(), "repositories", out);
@@ -136,7 +136,7 @@ Source Listings::answer_referrers(const http::Request& request, const Repository
     if (auto remembered = cache_.store().get(kReferrersTable, row); remembered.ok()) {
       answer = Answer{std::move(*remembered), "", ""};
       mark_stale(out);
-      source = Source::kCache;
+      source = Source::kDisk;
     }
   } else if (answer.ok() && whole && answer->link.empty() && answer->body.size() <= kMaxRememberedBytes) {
     const absl::Status kept = cache_.store().write({{std::string(kReferrersTable), row, answer->body}});

@@ -8,9 +8,11 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "cache_index/hasher.h"
+#include "manifest_memory.h"
 #include "outage.h"
 #include "outages.h"
 #include "single_flight.h"
+#include "upstream_metrics.h"
 
 namespace samara::registry_proxy {
 namespace {
@@ -41,9 +43,25 @@ Upstream::Request request_for(const Repository& repository, const Reference& ref
   return request;
 }
 
+// Sets the digest of what a registry has given. DataLoss when it isn't the one that was asked for, or told.
+absl::Status identify(StoredManifest& manifest, const Reference& reference, std::string_view told_digest) {
+  const auto told = Digest::parse(told_digest);
+  const Digest::Algorithm algorithm = reference.digest ? reference.digest->algorithm()
+                                      : told.ok()      ? told->algorithm()
+                                                       : Digest::Algorithm::kSha256;
+  manifest.digest = hash(algorithm, manifest.bytes);
+  if (reference.digest && manifest.digest != *reference.digest)
+    return absl::DataLossError(str_cat("the registry's bytes have the digest ", manifest.digest.to_string()));
+  if (told.ok() && hash(told->algorithm(), manifest.bytes) != *told)
+    return absl::DataLossError("the registry's bytes differ from its Docker-Content-Digest");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-class Manifests::Flights : public SingleFlight<absl::StatusOr<StoredManifest>> {};
+class Manifests::Flights : public SingleFlight<absl::StatusOr<StoredManifest>> {
+  using SingleFlight::SingleFlight;
+};
 
 std::vector<std::string> Manifests::tables() {
   return {std::string(kManifestTable), std::string(kTagTable), std::string(kRepositoryTable), std::string(kReferrersTable),
@@ -51,12 +69,13 @@ std::vector<std::string> Manifests::tables() {
 }
 
 Manifests::Manifests(cache_index::Cache& cache, Upstreams& upstreams, References& references, const Clock& clock,
-                     const Options& options)
+                     Metrics& metrics, const Options& options)
     : cache_(cache),
       upstreams_(upstreams),
       references_(references),
       clock_(clock),
-      flights_(std::make_unique<Flights>()),
+      memory_(std::make_unique<ManifestMemory>(clock, options.memory)),
+      flights_(std::make_unique<Flights>(&UpstreamMetrics::joined(metrics, "manifest"))),
       outages_(std::make_unique<Outages>(clock, options.pause_after_outage)) {}
 Manifests::~Manifests() = default;
 
@@ -107,9 +126,9 @@ absl::StatusOr<StoredManifest> Manifests::refresh_tag(const Repository& reposito
   if (!ask_now && younger(*known, config.tag_ttl)) return stored;  // whoever flew before us has asked
 
   const bool servable = config.stale_for.count() == 0 || younger(*known, config.tag_ttl + config.stale_for);
-  if (ask_now || !servable) return check_tag(repository, tag, known->digest, as);
+  if (ask_now || !servable) return check_tag(repository, tag, known->digest, as, Patience::kNormal);
   if (outages_->may_ask(repository.registry)) {
-    auto checked = check_tag(repository, tag, known->digest, as);
+    auto checked = check_tag(repository, tag, known->digest, as, Patience::kLittle);
     outages_->done(repository.registry, is_outage(checked.status()));
     if (checked.ok() || !is_outage(checked.status())) return checked;
     log::warning("a tag can't be checked; giving what it named last", {{"tag", tag_key(repository, tag)},
@@ -122,8 +141,8 @@ absl::StatusOr<StoredManifest> Manifests::refresh_tag(const Repository& reposito
 
 // What the tag names now: the manifest itself is fetched only when it isn't `known` any more.
 absl::StatusOr<StoredManifest> Manifests::check_tag(const Repository& repository, const std::string& tag,
-                                                    const Digest& known, const Identity& as) {
-  const auto now = ask_digest(repository, tag, as);
+                                                    const Digest& known, const Identity& as, Patience patience) {
+  const auto now = ask_digest(repository, tag, as, patience);
   if (absl::IsNotFound(now.status())) forget_tag(repository, tag);
   if (!now.ok()) return now.status();
   if (*now == known) {
@@ -140,11 +159,12 @@ absl::StatusOr<StoredManifest> Manifests::check_tag(const Repository& repository
 
 // nullopt when the registry doesn't tell digests.
 absl::StatusOr<std::optional<Digest>> Manifests::ask_digest(const Repository& repository, const std::string& tag,
-                                                              const Identity& as) {
+                                                              const Identity& as, Patience patience) {
   SAMARA_ASSIGN_OR_RETURN(Upstream* const upstream, upstreams_.find(repository.registry));
   Upstream::Request request = request_for(repository, Reference{tag, std::nullopt});
   request.head = true;
   request.as = as;
+  if (patience == Patience::kLittle) request.patience = upstream->config().patience;
   std::optional<Digest> digest;
   const absl::Status status = upstream->fetch(
       request,
@@ -163,9 +183,12 @@ absl::StatusOr<StoredManifest> Manifests::fetch(const Repository& repository, co
   std::string told_digest, content_type;
   Upstream::Request request = request_for(repository, reference);
   request.as = as;
+  request.can_start_anew = true;
+  request.check = [&] { return identify(manifest, reference, told_digest); };
   SAMARA_RETURN_IF_ERROR(upstream->fetch(
       request,
       [&](const http::ResponseHead& head) {
+        manifest.bytes.clear();
         told_digest = head.headers.get("Docker-Content-Digest");
         content_type = head.headers.get("Content-Type");
         return absl::OkStatus();
@@ -177,15 +200,6 @@ absl::StatusOr<StoredManifest> Manifests::fetch(const Repository& repository, co
         return absl::OkStatus();
       }));
   const std::string name = str_cat(repository.to_string(), reference.digest ? "@" : ":", reference.to_string());
-  const auto told = Digest::parse(told_digest);
-  const Digest::Algorithm algorithm = reference.digest ? reference.digest->algorithm()
-                                      : told.ok()      ? told->algorithm()
-                                                       : Digest::Algorithm::kSha256;
-  manifest.digest = hash(algorithm, manifest.bytes);
-  if (reference.digest && manifest.digest != *reference.digest)
-    return absl::DataLossError(str_cat(name, ": the registry's bytes have the digest ", manifest.digest.to_string()));
-  if (told.ok() && hash(told->algorithm(), manifest.bytes) != *told)
-    return absl::DataLossError(str_cat(name, ": the registry's bytes differ from its Docker-Content-Digest"));
   auto parsed = parse_manifest(manifest.bytes, content_type);
   if (!parsed.ok()) return annotate(parsed.status(), name);
   manifest.parsed = std::move(*parsed);
@@ -207,6 +221,17 @@ absl::Status Manifests::keep(const Repository& repository, const Reference& refe
 }
 
 absl::StatusOr<StoredManifest> Manifests::load(const Digest& digest) {
+  if (const ManifestMemory::Held held = memory_->find(digest); held != nullptr) {
+    StoredManifest manifest = *held;
+    manifest.source = Source::kMemory;
+    return manifest;
+  }
+  auto manifest = load_from_disk(digest);
+  if (manifest.ok()) memory_->put(*manifest);
+  return manifest;
+}
+
+absl::StatusOr<StoredManifest> Manifests::load_from_disk(const Digest& digest) {
   StoredManifest manifest;
   SAMARA_ASSIGN_OR_RETURN(manifest.media_type, cache_.store().get(kManifestTable, digest.key()));
   SAMARA_ASSIGN_OR_RETURN(const cache_index::ObjectFile object, cache_.open_object(digest));
@@ -221,7 +246,7 @@ absl::StatusOr<StoredManifest> Manifests::load(const Digest& digest) {
     return absl::DataLossError("a stored manifest was altered");
   }
   SAMARA_ASSIGN_OR_RETURN(manifest.parsed, parse_manifest(manifest.bytes, manifest.media_type));
-  manifest.from_cache = true;
+  manifest.source = Source::kDisk;
   return manifest;
 }
 

@@ -50,7 +50,8 @@ Source Mirror::handle(const http::Request& request, http::ResponseWriter& out) {
   const Route route = parse_route(request.target.path);
   if (route.kind == Route::Kind::kNone) return refuse(out, 404, "UNSUPPORTED", "no such resource");
   const std::string_view ns = request.target.query_value("ns");
-  const std::string_view registry = ns.empty() ? options_.default_registry : ns;
+  const std::string_view here = ns.empty() ? upstreams_.registry_at(request.headers.get("Host")) : ns;
+  const std::string_view registry = here.empty() ? options_.default_registry : here;
   const bool in_repository = route.kind != Route::Kind::kBase && route.kind != Route::Kind::kCatalog;
   const auto repository = upstreams_.repository(registry, in_repository ? route.repository : "any");
   if (!repository.ok()) return refuse(out, 400, "NAME_INVALID", to_std(repository.status().message()));
@@ -73,7 +74,7 @@ Source Mirror::answer(const http::Request& request, const Route& route, const Re
   if (route.kind == Kind::kCatalog)
     return listings_->answer_catalog(
         request, repository.registry,
-        [&, client = client_of(request)](const Repository& one) { return entitlements_.may_list(one, client); }, out);
+        [&, client = client_of(request)](const Repository& one) { return entitlements_.may_list(one, client, request.client); }, out);
 
   const auto as = admit(request, route, repository);
   if (!as.ok()) {
@@ -104,7 +105,7 @@ Source Mirror::answer_base(const http::Request& request, const Repository& repos
 absl::StatusOr<Identity> Mirror::admit(const http::Request& request, const Route& route, const Repository& repository) {
   using Ask = Upstream::Request::Kind;
   const bool lists = route.kind == Route::Kind::kTags || route.kind == Route::Kind::kReferrers;
-  Entitlements::Question question{repository, Ask::kTags, "", client_of(request)};
+  Entitlements::Question question{repository, Ask::kTags, "", client_of(request), request.client};
   if (!lists) {
     question.kind = route.kind == Route::Kind::kManifest ? Ask::kManifest : Ask::kBlob;
     question.reference = route.reference;
@@ -123,13 +124,12 @@ Source Mirror::answer_manifest(const http::Request& request, const Repository& r
     answer_error(out, manifest.status(), Asked::kManifest);
     return Source::kUpstream;
   }
-  const Source source = manifest->from_cache ? Source::kCache : Source::kUpstream;
   if (!reference.digest && !accepts(request.headers, manifest->media_type)) {
     answer_error(out, 404, "MANIFEST_UNKNOWN", str_cat("the tag names a ", manifest->media_type, ", which isn't in Accept"));
-    return source;
+    return manifest->source;
   }
   if (as.kind() == Identity::Kind::kClient) entitlements_.note_node(node_of(request), repository);
-  if (!manifest->from_cache) check_blobs(repository, manifest->parsed, as);
+  if (!manifest->from_cache()) check_blobs(repository, manifest->parsed, as);
   if (!out.is_head()) maybe_convert(repository, manifest->parsed, as);
   out.header("Docker-Content-Digest", manifest->digest.to_string());
   out.header("ETag", etag_of(manifest->digest));
@@ -140,7 +140,7 @@ Source Mirror::answer_manifest(const http::Request& request, const Repository& r
   } else {
     (void)out.respond(200, manifest->bytes, manifest->media_type);
   }
-  return source;
+  return manifest->source;
 }
 
 // Another registry may have brought some of an image's blobs. Whether this one has them too is asked now, while there is

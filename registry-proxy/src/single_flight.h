@@ -6,6 +6,8 @@
 #include <mutex>
 #include <string>
 
+#include "base/metrics.h"
+
 namespace samara::registry_proxy {
 
 /// Lets one caller do what several want at the same time; all get its result.
@@ -13,6 +15,9 @@ namespace samara::registry_proxy {
 template <typename Result, typename Key = std::string>
 class SingleFlight {
  public:
+  /// `joined` is borrowed, and counts those who got another one's result; nullptr: nobody counts.
+  explicit SingleFlight(Metrics::Counter* joined = nullptr) : joined_(joined) {}
+
   Result run(const Key& key, const std::function<Result()>& work) {
     std::promise<Result> promise;
     std::shared_future<Result> others;
@@ -24,7 +29,10 @@ class SingleFlight {
         flights_.emplace(key, promise.get_future().share());
       }
     }
-    if (others.valid()) return others.get();
+    if (others.valid()) {
+      if (joined_ != nullptr) joined_->add();
+      return others.get();
+    }
     Result result = work();
     promise.set_value(result);
     const std::lock_guard lock(mutex_);
@@ -33,6 +41,7 @@ class SingleFlight {
   }
 
  private:
+  Metrics::Counter* const joined_;
   std::mutex mutex_;
   std::map<Key, std::shared_future<Result>> flights_;
 };

@@ -75,7 +75,7 @@ Source SiteApi::answer_layer(const Digest& layer, const http::Request& request, 
     status = status_for(*repository, layer, request);
   }
   (void)out.respond(200, peer::encode(status), "text/plain");
-  return Source::kCache;
+  return Source::kDisk;
 }
 
 peer::LayerStatus SiteApi::status_for(const Repository& repository, const Digest& layer, const http::Request& request) {
@@ -87,7 +87,8 @@ peer::LayerStatus SiteApi::status_for(const Repository& repository, const Digest
     return status;
   };
   const auto as = entitlements_.admit({repository, Upstream::Request::Kind::kBlob, layer.to_string(),
-                                       Identity::of_client(request.headers.get("Authorization")), node_of(request)});
+                                       Identity::of_client(request.headers.get("Authorization")), request.client,
+                                       node_of(request)});
   if (!as.ok()) return failed(as.status());
   const std::uint64_t size = number(request.target, "size");
   const BlobRef blob{repository, layer, size > 0 ? std::optional(size) : std::nullopt, *as};
@@ -112,7 +113,7 @@ Source SiteApi::answer_refresh(const http::Request& request, http::ResponseWrite
   const auto repository = upstreams_.repository(image->registry, image->repository);
   if (!repository.ok()) return answer_text(out, 400, to_std(repository.status().message()));
   const auto as = entitlements_.admit({*repository, Upstream::Request::Kind::kManifest, image->reference.tag,
-                                       Identity::of_client(request.headers.get("Authorization"))});
+                                       Identity::of_client(request.headers.get("Authorization")), request.client});
   const auto refreshed = as.ok() ? manifests_.refresh(*repository, image->reference.tag, *as) : as.status();
   if (absl::IsUnauthenticated(refreshed.status()) || absl::IsPermissionDenied(refreshed.status()))
     return answer_text(out, 403, to_std(refreshed.status().message()));
@@ -159,7 +160,7 @@ Source SiteApi::answer_object(const Digest& digest, std::string_view range, http
   if (absl::IsNotFound(object.status())) return answer_text(out, 404, "this site hasn't got the object");
   if (!object.ok()) return answer_text(out, 500, to_std(object.status().message()));
   registry_proxy::answer_object(*object, digest, range, out);
-  return Source::kCache;
+  return Source::kDisk;
 }
 
 }  // namespace samara::registry_proxy

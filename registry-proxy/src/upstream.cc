@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "authorizer.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -9,6 +10,7 @@
 #include "endpoints.h"
 #include "registry_proxy/manifest.h"
 #include "retry_after.h"
+#include "upstream_metrics.h"
 
 namespace samara::registry_proxy {
 namespace {
@@ -90,8 +92,8 @@ http::ClientRequest make_request(const UpstreamConfig& config, const std::string
   http::ClientRequest result;
   result.method = request.head ? "HEAD" : "GET";
   result.url = str_cat(url, path_of(request));
-  result.connect_timeout = config.connect_timeout;
-  result.idle_timeout = config.idle_timeout;
+  result.connect_timeout = std::min(config.connect_timeout, request.patience.value_or(config.connect_timeout));
+  result.idle_timeout = std::min(config.idle_timeout, request.patience.value_or(config.idle_timeout));
   result.follow_redirects = true;
   result.ca_file = config.ca_file;
   result.client_certificate = config.client_certificate;
@@ -108,12 +110,23 @@ http::ClientRequest make_request(const UpstreamConfig& config, const std::string
 
 }  // namespace
 
-Upstream::Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, std::stop_token stop)
+bool Reader::includes(std::string_view client_name, std::string_view repository) const {
+  if (client != "*" && (client != client_name || client_name.empty())) return false;
+  if (!repositories.ends_with('*')) return repositories == repository;
+  return repository.starts_with(std::string_view(repositories).substr(0, repositories.size() - 1));
+}
+
+bool UpstreamConfig::has_reader(std::string_view client, std::string_view repository) const {
+  return std::any_of(readers.begin(), readers.end(), [&](const Reader& reader) { return reader.includes(client, repository); });
+}
+
+Upstream::Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, Metrics& metrics, std::stop_token stop)
     : config_(complete(std::move(config))),
       client_(client),
       clock_(clock),
       stop_(std::move(stop)),
-      authorizer_(std::make_unique<Authorizer>(config_, client, clock, stop_)),
+      metrics_(std::make_unique<UpstreamMetrics>(metrics)),
+      authorizer_(std::make_unique<Authorizer>(config_, client, clock, *metrics_, stop_)),
       endpoints_(std::make_unique<Endpoints>(config_.urls.size(), config_.failed_behind, clock)) {}
 Upstream::~Upstream() = default;
 
@@ -125,7 +138,8 @@ absl::Status Upstream::fetch(const Request& request, const http::Client::OnHead&
     const Outcome outcome = ask(endpoint, request, on_head, on_body);
     note(endpoint, request, outcome);
     if (outcome.status.ok()) return outcome.status;
-    const bool last = outcome.begun || absl::IsCancelled(outcome.status);
+    const bool last = absl::IsCancelled(outcome.status) ||
+                      (outcome.begun && !(outcome.endpoint_fault && request.can_start_anew));
     if (last || !counts || endpoint < *counts) {
       counts = endpoint;
       failed = outcome.status;
@@ -158,6 +172,7 @@ Upstream::Outcome Upstream::ask(std::size_t endpoint, const Request& request, co
         absl::ResourceExhaustedError(str_cat("the registry limits our requests; asked again in ", wait->count(), " s")), *wait);
     return outcome;
   }
+  Metrics::Counter& bytes = metrics_->bytes(request.kind);
   bool ours = false;
   const auto pass = [&](const absl::Status& status) {
     ours = !status.ok();
@@ -169,9 +184,17 @@ Upstream::Outcome Upstream::ask(std::size_t endpoint, const Request& request, co
         outcome.begun = true;
         return pass(on_head(head));
       },
-      [&](std::span<const std::uint8_t> data) { return pass(on_body(data)); });
+      [&](std::span<const std::uint8_t> data) {
+        bytes.add(static_cast<double>(data.size()));
+        return pass(on_body(data));
+      });
+  metrics_->note_request(request.kind, outcome.status);
   outcome.endpoint_fault = !ours && (absl::IsUnavailable(outcome.status) || absl::IsDeadlineExceeded(outcome.status) ||
                                      absl::IsResourceExhausted(outcome.status));
+  if (outcome.status.ok() && request.check) {
+    outcome.status = request.check();
+    outcome.endpoint_fault = absl::IsDataLoss(outcome.status);
+  }
   return outcome;
 }
 
@@ -192,7 +215,7 @@ absl::Status Upstream::fetch_from(const std::string& url, const Request& request
                                   const http::Client::OnBody& on_body) {
   http::ClientRequest outgoing = make_request(config_, url, request);
   if (!request.stop.stop_possible()) outgoing.stop = stop_;
-  const Authorizer::Question question{url, request.repository, request.as};
+  const Authorizer::Question question{url, request.repository, request.as, request.patience};
   auto authorization = authorizer_->prepare(question);
   for (bool answered_challenge = false;; answered_challenge = true) {
     if (!authorization.ok()) return annotate(authorization.status(), "the registry");
@@ -213,17 +236,27 @@ absl::Status Upstream::failure(int code, const http::Headers& headers) const {
   return with_retry_after(status_of(code), std::min(*wait, std::chrono::ceil<std::chrono::seconds>(config_.longest_backoff)));
 }
 
-Upstreams::Upstreams(Options options, http::Client& client, const Clock& clock)
-    : options_(std::move(options)), client_(client), clock_(clock) {
-  for (const UpstreamConfig& config : options_.configured)
-    upstreams_[config.registry] = std::make_unique<Upstream>(config, client_, clock_, stop_.get_token());
-  for (const UpstreamConfig& config : options_.configured)
+Upstreams::Upstreams(Options options, http::Client& client, const Clock& clock, Metrics& metrics)
+    : options_(std::move(options)), client_(client), clock_(clock), metrics_(metrics) {
+  for (const UpstreamConfig& config : options_.configured) {
+    upstreams_[config.registry] = std::make_unique<Upstream>(config, client_, clock_, metrics_, stop_.get_token());
     for (const std::string& alias : config.aliases) aliases_.emplace(alias, config.registry);
+    for (const std::string& host : config.hosts) hosts_.emplace(absl::AsciiStrToLower(host), config.registry);
+  }
 }
 
 absl::StatusOr<Repository> Upstreams::repository(std::string_view registry, std::string_view name) const {
   const auto it = aliases_.find(registry);
   return make_repository(it == aliases_.end() ? registry : it->second, name);
+}
+
+std::string_view Upstreams::registry_at(std::string_view host) const {
+  if (hosts_.empty()) return {};
+  const std::string name = absl::AsciiStrToLower(to_absl(host));
+  if (const auto it = hosts_.find(name); it != hosts_.end()) return it->second;
+  const std::size_t colon = name.rfind(':');  // of an IPv6 address without a port, only rubbish is looked for
+  const auto it = hosts_.find(std::string_view(name).substr(0, colon));
+  return it == hosts_.end() ? std::string_view() : it->second;
 }
 
 absl::StatusOr<Upstream*> Upstreams::find(std::string_view registry) {
@@ -236,7 +269,7 @@ absl::StatusOr<Upstream*> Upstreams::find(std::string_view registry) {
   UpstreamConfig config = options_.others;
   config.registry = registry;
   auto& made = upstreams_[config.registry];
-  made = std::make_unique<Upstream>(std::move(config), client_, clock_, stop_.get_token());
+  made = std::make_unique<Upstream>(std::move(config), client_, clock_, metrics_, stop_.get_token());
   return made.get();
 }
 

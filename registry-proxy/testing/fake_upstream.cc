@@ -116,6 +116,11 @@ void FakeUpstream::cut_blob(const Digest& blob, std::uint64_t after, int times) 
   faults_[blob.to_string()].cuts = times;
 }
 
+void FakeUpstream::limit_rest(const Digest& blob, int times) {
+  const std::lock_guard lock(mutex_);
+  faults_[blob.to_string()].limits = times;
+}
+
 void FakeUpstream::corrupt_blob(const Digest& blob) {
   const std::lock_guard lock(mutex_);
   faults_[blob.to_string()].corrupt = true;
@@ -374,8 +379,16 @@ void FakeUpstream::give_blob(const http::Request& request, const std::string& di
     blob = it->second;
     if (const auto found = faults_.find(digest); found != faults_.end()) {
       fault = found->second;
-      if (found->second.cuts > 0) --found->second.cuts;
+      if (request.headers.find("Range") && fault.limits > 0) {
+        --found->second.limits;
+      } else if (found->second.cuts > 0) {
+        --found->second.cuts;
+      }
     }
+  }
+  if (request.headers.find("Range") && fault.limits > 0) {
+    out.header("Retry-After", "0");
+    return (void)out.respond(429);
   }
   const std::uint64_t size = fault.announced.value_or(blob.bytes.size());
   const auto range = parse_range(request.headers.get("Range"), blob.bytes.size());

@@ -52,6 +52,7 @@ class FakeUpstream {
   void pause_blob(const Digest& blob, std::uint64_t at);  ///< sends `at` bytes, then waits for release()
   void release();
   void cut_blob(const Digest& blob, std::uint64_t after, int times);  ///< ends the connection `after` more bytes
+  void limit_rest(const Digest& blob, int times);  ///< 429 with Retry-After: 0 to who asks for a range of it
   void corrupt_blob(const Digest& blob);                              ///< the first byte comes out wrong
   void announce(const Digest& blob, std::uint64_t size);              ///< as Content-Length, whatever is sent
   void ignore_ranges();
@@ -86,7 +87,7 @@ class FakeUpstream {
   struct Fault {
     std::optional<std::uint64_t> pause_at;
     std::uint64_t cut_after = 0;
-    int cuts = 0;
+    int cuts = 0, limits = 0;
     bool corrupt = false;
     std::optional<std::uint64_t> announced;
   };

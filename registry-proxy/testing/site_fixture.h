@@ -49,10 +49,10 @@ struct SiteFixture {
   explicit SiteFixture(Settings settings = never_converting())
       : directory(*TempDir::create("site")),
         cache(*cache_index::Cache::open({.root = settings.root.empty() ? directory.path() : settings.root}, SiteApi::tables())),
-        upstreams(upstream_options(settings), client, clock),
+        upstreams(upstream_options(settings), client, clock, metrics),
         references(cache->store()),
         entitlements(cache->store(), upstreams, clock),
-        manifests(*cache, upstreams, references, clock, settings.manifests),
+        manifests(*cache, upstreams, references, clock, metrics, settings.manifests),
         blobs(*cache, upstreams, references, clock, metrics, quick(settings.blobs)),
         conversions(*cache, blobs, clock, metrics, settings.conversions),
         mirror(upstreams, entitlements, manifests, blobs, conversions, with_registry(settings.mirror)),
@@ -127,11 +127,13 @@ struct SiteFixture {
     return options;
   }
   static Mirror::Options with_registry(Mirror::Options options) {
-    options.default_registry = "fake.test";
+    if (options.default_registry == Mirror::Options().default_registry) options.default_registry = "fake.test";
     if (options.patience == Mirror::Options().patience) options.patience = {};  // tests wait for events, not for time
     return options;
   }
-  void handle(const http::Request& request, http::ResponseWriter& out) {
+  // "Test-Client" stands for what the site's own rules find out about who asks.
+  void handle(http::Request request, http::ResponseWriter& out) {
+    request.client = request.headers.get("Test-Client");
     if (request.target.path.starts_with("/samara/")) {
       site_api.handle(request, out);
     } else {

@@ -127,7 +127,7 @@ TEST(BlobMirror, FetchesOnlyWhatAnEarlierProcessDidNotGet) {
 
   EXPECT_EQ(answer.head.status, 200);
   EXPECT_EQ(answer.body, content);
-  EXPECT_EQ(site.metrics.counter("samara_site_upstream_bytes_total", "").value(), kMiB - 900'000);
+  EXPECT_EQ(site.metrics.counter("samara_site_upstream_bytes_total", "", {{"class", "blob"}}).value(), kMiB - 900'000);
   EXPECT_TRUE(site.cache->has_object(blob));
 }
 
@@ -167,6 +167,49 @@ TEST(BlobMirror, ResumesWhereATransferBroke) {
   EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 4);
   EXPECT_THAT(site.upstream.seen_headers("/blobs/", "Range"),
               ::testing::ElementsAre("", "bytes=300000-", "bytes=600000-", "bytes=900000-"));
+}
+
+TEST(BlobMirror, WaitsInTheMiddleOfABlobForARegistryThatLimitsRequests) {
+  SiteFixture site;
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+  site.upstream.cut_blob(blob, kMiB / 2, 1);
+  site.upstream.limit_rest(blob, 2);
+
+  EXPECT_EQ(site.blob(blob).body, content);
+  EXPECT_EQ(site.upstream.requests("GET", "/blobs/"), 4);
+}
+
+TEST(BlobMirror, AsksAnotherEndpointAfterOneThatGaveWrongBytes) {
+  FakeUpstream liar, honest;
+  auto settings = SiteFixture::never_converting();
+  settings.upstream.urls = {liar.url(), honest.url()};
+  SiteFixture site(settings);
+  const std::string content = numbers(kMiB);
+  const Digest blob = liar.add_blob(content);
+  honest.add_blob(content);
+  liar.corrupt_blob(blob);
+
+  EXPECT_THAT(site.blob(blob), FailsOrIsCut());
+  EXPECT_EQ(site.blob(blob).body, content);
+}
+
+TEST(BlobMirror, LeavesAForeignLayerThatItsRegistryLacksToTheClient) {
+  SiteFixture site;
+  const Digest foreign = cache_index::sha256(as_bytes("at another place"));
+  const std::string manifest = str_cat(
+      R"({"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":)",
+      R"("application/vnd.docker.container.image.v1+json","digest":")", site.upstream.add_blob("{}").to_string(),
+      R"(","size":2},"layers":[{"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","digest":")",
+      foreign.to_string(), R"(","size":16,"urls":["http://127.0.0.1:1/layer"]}]})");
+  const Digest digest = site.upstream.add_manifest(manifest, "application/vnd.docker.distribution.manifest.v2+json");
+
+  EXPECT_EQ(site.manifest(digest.to_string()).body, manifest);
+  const auto missing = site.blob(foreign);
+  EXPECT_EQ(missing.head.status, 404);
+  EXPECT_THAT(missing.body, HasSubstr("BLOB_UNKNOWN"));
+  site.upstream.add_blob("at another place");
+  EXPECT_EQ(site.blob(foreign).body, "at another place");
 }
 
 TEST(BlobMirror, ResumesAtARegistryThatIgnoresRanges) {
@@ -456,7 +499,7 @@ TEST(Fill, IsAbandonedWhenNobodyHasReadForLong) {
   const Digest blob = site.upstream.add_blob(numbers(kMiB));
   site.upstream.pause_blob(blob, 1000);
   auto fill = Fill::create({site.repository(), blob, std::nullopt}, **site.upstreams.find("fake.test"),
-                           *site.cache->create_object(blob), site.clock, site.metrics.counter("bytes", "bytes"), {});
+                           *site.cache->create_object(blob), site.clock, {});
   ASSERT_TRUE(fill.ok());
   absl::Status ended;
   std::jthread runner([&] { ended = (*fill)->run(); });

@@ -171,6 +171,18 @@ TEST(Conversions, NameTheReasonForEachKindOfBadLayer) {
   EXPECT_TRUE(site.cache->layers()->empty());
 }
 
+TEST(Conversions, LeaveForeignLayersToTheClient) {
+  SiteFixture site(converting());
+  const auto image = site.upstream.add_image(
+      "app", "1", {{"elsewhere", "tar", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"}, layer_of("own", "x")});
+
+  site.manifest("1");
+
+  EXPECT_THAT(site.conversions.status(image.layers[0], kPatience).error, HasSubstr("foreign"));
+  EXPECT_EQ(site.conversions.status(image.layers[1], kPatience).state, State::kConverted);
+  EXPECT_EQ(site.upstream.requests("GET", image.layers[0].to_string()), 0);
+}
+
 TEST(Conversions, RememberAFailureForAWhile) {
   SiteFixture site(converting());
   const Digest layer = site.upstream.add_blob("no layer");

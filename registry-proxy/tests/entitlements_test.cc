@@ -218,6 +218,58 @@ TEST_F(EntitlementsTest, KeepsWhatTheSitesOwnCredentialMayReadForTheEntitled) {
   EXPECT_EQ(blob(image_.layers[0]).head.status, 401);
 }
 
+TEST_F(EntitlementsTest, GivesTheReadersOfThePolicyWhatTheOwnerHasBrought) {
+  auto settings = checked();
+  settings.upstream.readers = {{"ci", "app"}, {"batch", "team/*"}};
+  start(settings);
+  pull_as_me();
+  const auto as = [&](const char* client, const std::string& path) {
+    return site_->ask(path, {{"Test-Client", client}}).head.status;
+  };
+  const std::string by_digest = str_cat("/v2/app/manifests/", image_.manifest.to_string());
+  const std::string layer = str_cat("/v2/app/blobs/", image_.layers[0].to_string());
+
+  for (const std::string& path : {std::string("/v2/app/manifests/1"), by_digest, layer}) {
+    EXPECT_EQ(as("ci", path), 200) << path;
+    EXPECT_EQ(as("batch", path), 401) << path;
+    EXPECT_EQ(as("", path), 401) << path;
+  }
+  site_->upstream.answer("/v2/", 500);
+  EXPECT_EQ(as("ci", layer), 200);
+}
+
+TEST_F(EntitlementsTest, ShowsARepositoryInListsOnlyToWhoMayReadIt) {
+  auto settings = checked();
+  settings.upstream.readers = {{"ci", "app"}};
+  start(settings);
+  pull_as_me();
+  const auto catalog = [&](const SiteFixture::Fields& fields) { return site_->ask("/v2/_catalog", fields).body; };
+
+  EXPECT_THAT(catalog({}), Not(HasSubstr("app")));
+  EXPECT_THAT(catalog({{"Authorization", kStranger}}), Not(HasSubstr("app")));
+  EXPECT_THAT(catalog({{"Authorization", kMe}}), HasSubstr("app"));
+  EXPECT_THAT(catalog({{"Test-Client", "ci"}}), HasSubstr("app"));
+  site_->upstream.set_referrers(image_.manifest, R"({"schemaVersion":2,"manifests":[]})");
+  for (const std::string& list : {std::string("/v2/app/tags/list"), str_cat("/v2/app/referrers/", image_.manifest.to_string())}) {
+    EXPECT_EQ(get(list).head.status, 401) << list;
+    EXPECT_EQ(get(list, kStranger).head.status, 401) << list;
+    EXPECT_EQ(get(list, kMe).head.status, 200) << list;
+  }
+}
+
+TEST(Reader, IsOfARepositoryOrOfAllBelowAName) {
+  const Reader one{"ci", "team/app"}, below{"ci", "team/*"}, all{"ci", "*"}, whoever{"*", "base"};
+
+  EXPECT_TRUE(one.includes("ci", "team/app"));
+  EXPECT_FALSE(one.includes("ci", "team/app2"));
+  EXPECT_FALSE(one.includes("", "team/app"));
+  EXPECT_TRUE(below.includes("ci", "team/app"));
+  EXPECT_FALSE(below.includes("ci", "teams/app"));
+  EXPECT_TRUE(all.includes("ci", "anything"));
+  EXPECT_FALSE(all.includes("other", "anything"));
+  EXPECT_TRUE(whoever.includes("", "base"));
+}
+
 TEST_F(EntitlementsTest, TriesARefusedCredentialNoMoreForAMoment) {
   start();
   for (int i = 0; i < 5; ++i) EXPECT_EQ(manifest(kStranger).head.status, 401);

@@ -64,7 +64,7 @@ class LoginTest : public ::testing::Test {
   }
   // Asks for the image's manifest; its size, or the error.
   absl::StatusOr<std::size_t> pull(UpstreamConfig config, std::string_view repository, const Identity& as = {}) {
-    Upstream upstream(std::move(config), client_, clock_);
+    Upstream upstream(std::move(config), client_, clock_, metrics_);
     Upstream::Request request;
     request.kind = Upstream::Request::Kind::kManifest;
     request.repository = repository;
@@ -90,6 +90,7 @@ class LoginTest : public ::testing::Test {
   const Layout layout_{directory_.path() + "/layout"};
   const std::string address_ = str_cat("127.0.0.1:", free_port());
   const SystemClock clock_;
+  Metrics metrics_;
   http::Client client_;
   std::unique_ptr<ChildProcess> tokens_, registry_;
   const Identity me_ = *Identity::of_client("Basic bWU6aHVudGVyMg=="), stranger_ = *Identity::of_client("Basic eDp5");

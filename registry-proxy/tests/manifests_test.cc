@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "cache_index/hasher.h"
 #include "site_fixture.h"
 
 namespace samara::registry_proxy {
@@ -247,11 +248,57 @@ TEST(ManifestMirror, MendsAStoredManifestThatWasAltered) {
   const auto fd = open_file(site.cache->object_path(digest), O_WRONLY);
   ASSERT_TRUE(fd.ok()) << fd.status();
   ASSERT_TRUE(pwrite_all(fd->get(), as_bytes("X"), 3).ok());
+  site.clock.advance(seconds(61));  // what was read before is at hand that long
 
   const auto answer = site.manifest(digest.to_string());
 
   EXPECT_EQ(answer.body, index("a"));
   EXPECT_EQ(site.upstream.requests("GET", "/manifests/"), 2);
+}
+
+TEST(ManifestMirror, IsReadFromDiskOnceForManyWhoAsk) {
+  SiteFixture site;
+  const Digest digest = site.upstream.add_manifest(index("a"), std::string(kIndexType));
+  const auto source = [&] { return site.manifests.get(site.repository(), {{}, digest})->source; };
+
+  EXPECT_EQ(source(), Source::kUpstream);
+  EXPECT_EQ(source(), Source::kDisk);
+  EXPECT_EQ(source(), Source::kMemory);
+  site.clock.advance(seconds(61));
+  EXPECT_EQ(source(), Source::kDisk);
+  EXPECT_EQ(site.upstream.requests("GET", "/manifests/"), 1);
+}
+
+TEST(ManifestMirror, TakesTheNextEndpointsManifestWhenTheFirstOnesIsWrong) {
+  FakeUpstream liar;
+  auto settings = SiteFixture::never_converting();
+  FakeUpstream honest;
+  settings.upstream.urls = {liar.url(), honest.url()};
+  SiteFixture site(settings);
+  for (FakeUpstream* registry : {&liar, &honest})
+    registry->set_tag("app", "1", registry->add_manifest(index("a"), std::string(kIndexType)));
+  liar.corrupt_blob(cache_index::sha256(as_bytes(index("a"))));
+
+  EXPECT_EQ(site.manifest("1").body, index("a"));
+  site.clock.advance(seconds(1));
+  EXPECT_EQ(site.get("/v2/other/tags/list").head.status, 200);
+  EXPECT_EQ(liar.requests("GET", "/tags/list"), 0);  // it has its turn after the others for a while
+}
+
+TEST(ManifestMirror, WaitsALittleOnlyForWordThatATagIsStillRight) {
+  auto settings = SiteFixture::never_converting();
+  settings.upstream.idle_timeout = std::chrono::hours(1);
+  settings.upstream.patience = std::chrono::milliseconds(20);
+  SiteFixture site(settings);
+  site.upstream.set_tag("app", "1", site.upstream.add_manifest(index("a"), std::string(kIndexType)));
+  site.manifest("1");
+  site.clock.advance(seconds(61));
+  site.upstream.hang("/manifests/");
+
+  const auto answer = site.manifest("1");
+
+  EXPECT_EQ(answer.body, index("a"));
+  EXPECT_NE(answer.head.headers.get("Samara-Stale"), "");
 }
 
 TEST(ManifestMirror, TellsATagsAge) {

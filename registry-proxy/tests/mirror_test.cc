@@ -21,6 +21,21 @@ TEST(Mirror, SpeaksTheDistributionApi) {
   }
 }
 
+TEST(Mirror, TakesTheRegistryFromTheHostThatItWasAskedBy) {
+  SiteFixture site([] {
+    auto settings = SiteFixture::never_converting();
+    settings.upstream.hosts = {"Mirror.test"};
+    settings.mirror.default_registry = "elsewhere.test";
+    return settings;
+  }());
+  const Digest blob = site.upstream.add_blob("content");
+  const std::string path = str_cat("/v2/app/blobs/", blob.to_string());
+
+  EXPECT_EQ(site.ask(path, {{"Host", "mirror.TEST:7700"}}).body, "content");
+  EXPECT_EQ(site.ask(path, {{"Host", "other.test"}}).head.status, 404);
+  EXPECT_EQ(site.ask(path + "?ns=elsewhere.test", {{"Host", "mirror.test"}}).head.status, 404);
+}
+
 TEST(Mirror, CanOnlyBeRead) {
   SiteFixture site;
 

@@ -54,13 +54,14 @@ class UpstreamTest : public ::testing::Test {
 
   FakeUpstream registry_;
   FakeClock clock_;
+  Metrics metrics_;
   http::Client client_;
   TempDir directory_ = *TempDir::create("upstream");
 };
 
 TEST_F(UpstreamTest, FetchesABlobOrARangeOfIt) {
   const Digest blob = registry_.add_blob("0123456789");
-  Upstream upstream(config_for(registry_), client_, clock_);
+  Upstream upstream(config_for(registry_), client_, clock_, metrics_);
 
   EXPECT_EQ(fetch(upstream, blob).value(), "0123456789");
   EXPECT_EQ(fetch(upstream, blob, ByteRange{2, 5}).value(), "234");
@@ -80,7 +81,7 @@ TEST_F(UpstreamTest, MapsEachAnswerToItsStatus) {
            {500, absl::StatusCode::kUnavailable},
            {503, absl::StatusCode::kUnavailable}}) {
     registry_.answer("/blobs/", http);
-    Upstream upstream(config_for(registry_), client_, clock_);
+    Upstream upstream(config_for(registry_), client_, clock_, metrics_);
     const auto result = fetch(upstream, blob);
     EXPECT_EQ(result.status().code(), code) << http;
     EXPECT_THAT(std::string(result.status().message()), HasSubstr("fake.test/app@sha256:")) << http;
@@ -90,7 +91,7 @@ TEST_F(UpstreamTest, MapsEachAnswerToItsStatus) {
 TEST_F(UpstreamTest, GetsATokenOnceAndRenewsItBeforeItExpires) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_bearer(300);
-  Upstream upstream(config_for(registry_), client_, clock_);
+  Upstream upstream(config_for(registry_), client_, clock_, metrics_);
 
   EXPECT_TRUE(fetch(upstream, blob).ok());
   EXPECT_TRUE(fetch(upstream, blob).ok());
@@ -105,7 +106,7 @@ TEST_F(UpstreamTest, GetsATokenOnceAndRenewsItBeforeItExpires) {
 TEST_F(UpstreamTest, RenewsATokenThatTheRegistryNoLongerTakes) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_bearer(300);
-  Upstream first(config_for(registry_), client_, clock_), second(config_for(registry_), client_, clock_);
+  Upstream first(config_for(registry_), client_, clock_, metrics_), second(config_for(registry_), client_, clock_, metrics_);
   EXPECT_TRUE(fetch(first, blob).ok());
   EXPECT_TRUE(fetch(second, blob).ok());  // the fake takes only the last token that it gave
 
@@ -118,8 +119,8 @@ TEST_F(UpstreamTest, ShowsItsPasswordToTheTokenServerOnly) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_bearer(300);
   registry_.accept_password("me", "hunter2");
-  Upstream anonymous(config_for(registry_), client_, clock_);
-  Upstream known(with_password(registry_), client_, clock_);
+  Upstream anonymous(config_for(registry_), client_, clock_, metrics_);
+  Upstream known(with_password(registry_), client_, clock_, metrics_);
 
   EXPECT_EQ(fetch(anonymous, blob).status().code(), absl::StatusCode::kUnauthenticated);
   EXPECT_TRUE(fetch(known, blob).ok());
@@ -131,8 +132,8 @@ TEST_F(UpstreamTest, AnswersABasicChallenge) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_basic();
   registry_.accept_password("me", "hunter2");
-  Upstream anonymous(config_for(registry_), client_, clock_);
-  Upstream known(with_password(registry_), client_, clock_);
+  Upstream anonymous(config_for(registry_), client_, clock_, metrics_);
+  Upstream known(with_password(registry_), client_, clock_, metrics_);
 
   EXPECT_EQ(fetch(anonymous, blob).status().code(), absl::StatusCode::kUnauthenticated);
   EXPECT_TRUE(fetch(known, blob).ok());
@@ -142,7 +143,7 @@ TEST_F(UpstreamTest, TellsNoPasswordInItsErrors) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_basic();
   registry_.accept_password("me", "another");
-  Upstream upstream(with_password(registry_), client_, clock_);
+  Upstream upstream(with_password(registry_), client_, clock_, metrics_);
 
   const auto result = fetch(upstream, blob);
 
@@ -156,7 +157,7 @@ TEST_F(UpstreamTest, FollowsARedirectWithoutItsCredentials) {
   registry_.want_basic();
   registry_.accept_password("me", "hunter2");
   registry_.redirect_blobs(storage.url() + "/store");
-  Upstream upstream(with_password(registry_), client_, clock_);
+  Upstream upstream(with_password(registry_), client_, clock_, metrics_);
 
   EXPECT_EQ(fetch(upstream, blob).value(), "elsewhere");
 
@@ -168,7 +169,7 @@ TEST_F(UpstreamTest, GivesUpOnARegistryThatHangs) {
   registry_.hang("/blobs/");
   UpstreamConfig config = config_for(registry_);
   config.idle_timeout = milliseconds(30);
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
 
   EXPECT_EQ(fetch(upstream, blob).status().code(), absl::StatusCode::kDeadlineExceeded);
 }
@@ -176,7 +177,7 @@ TEST_F(UpstreamTest, GivesUpOnARegistryThatHangs) {
 TEST_F(UpstreamTest, RenewsATokenWithoutBeingToldTo) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_bearer(300);
-  Upstream upstream(config_for(registry_), client_, clock_);
+  Upstream upstream(config_for(registry_), client_, clock_, metrics_);
   EXPECT_TRUE(fetch(upstream, blob).ok());
   clock_.advance(seconds(290));
 
@@ -188,7 +189,7 @@ TEST_F(UpstreamTest, RenewsATokenWithoutBeingToldTo) {
 TEST_F(UpstreamTest, GoesOnWithATokenWhileTheTokenServerIsAway) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_bearer(300);
-  Upstream upstream(config_for(registry_), client_, clock_);
+  Upstream upstream(config_for(registry_), client_, clock_, metrics_);
   EXPECT_TRUE(fetch(upstream, blob).ok());
   registry_.answer("/token", 500);
   clock_.advance(seconds(290));
@@ -202,7 +203,7 @@ TEST_F(UpstreamTest, AsksForATokenOnceForAllWhoWantIt) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_bearer(300);
   registry_.hang("/token");
-  Upstream upstream(config_for(registry_), client_, clock_);
+  Upstream upstream(config_for(registry_), client_, clock_, metrics_);
   std::atomic<int> right{0};
   {
     std::vector<std::jthread> clients;
@@ -221,7 +222,7 @@ TEST_F(UpstreamTest, AsksForATokenOnceForAllWhoWantIt) {
 TEST_F(UpstreamTest, RenewsARevokedTokenOnceAndThenGivesUp) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_bearer(300);
-  Upstream upstream(config_for(registry_), client_, clock_);
+  Upstream upstream(config_for(registry_), client_, clock_, metrics_);
   EXPECT_TRUE(fetch(upstream, blob).ok());
   registry_.accept_no_token();
 
@@ -236,7 +237,7 @@ TEST_F(UpstreamTest, TakesANewPasswordWithoutARestart) {
   registry_.want_basic();
   registry_.accept_password("me", "hunter2");
   const UpstreamConfig config = with_password(registry_);
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
   EXPECT_TRUE(fetch(upstream, blob).ok());
   registry_.accept_password("me", "hunter3");
   EXPECT_EQ(fetch(upstream, blob).status().code(), absl::StatusCode::kUnauthenticated);
@@ -250,7 +251,7 @@ TEST_F(UpstreamTest, DoesNotRepeatAPasswordThatWasRefused) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_basic();
   registry_.accept_password("me", "another");
-  Upstream upstream(with_password(registry_), client_, clock_);
+  Upstream upstream(with_password(registry_), client_, clock_, metrics_);
 
   EXPECT_FALSE(fetch(upstream, blob).ok());
   EXPECT_FALSE(fetch(upstream, blob).ok());
@@ -262,7 +263,7 @@ TEST_F(UpstreamTest, AsksInAClientsNameWithTheClientsCredentialOnly) {
   const Digest blob = registry_.add_blob("x");
   registry_.want_bearer(300);
   registry_.accept_password("client", "own");
-  Upstream upstream(with_password(registry_), client_, clock_);
+  Upstream upstream(with_password(registry_), client_, clock_, metrics_);
 
   EXPECT_FALSE(fetch(upstream, blob).ok());
   EXPECT_TRUE(fetch(upstream, blob, std::nullopt, *Identity::of_client("Basic Y2xpZW50Om93bg==")).ok());
@@ -279,7 +280,7 @@ TEST_F(UpstreamTest, LogsInWithADockerConfig) {
   UpstreamConfig config = config_for(registry_);
   config.docker_config = directory_.path() + "/config.json";
   ASSERT_TRUE(write_file_atomic(config.docker_config, R"({"auths":{"fake.test":{"auth":"bWU6aHVudGVyMg=="}}})").ok());
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
 
   EXPECT_TRUE(fetch(upstream, blob).ok());
 }
@@ -291,7 +292,7 @@ TEST_F(UpstreamTest, TellsNoSecretOfADockerConfigThatIsBroken) {
   UpstreamConfig config = config_for(registry_);
   config.docker_config = directory_.path() + "/config.json";
   ASSERT_TRUE(write_file_atomic(config.docker_config, R"({"auths":{"fake.test":{"auth":"hunter2}}})").ok());
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
 
   const auto result = fetch(upstream, blob);
 
@@ -307,7 +308,7 @@ TEST_F(UpstreamTest, AsksAnEndpointThatFailedAfterTheOthersForAWhile) {
   registry_.answer("/", 500);
   UpstreamConfig config = config_for(registry_);
   config.urls.push_back(second.url());
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
 
   EXPECT_TRUE(fetch(upstream, blob).ok());
   EXPECT_TRUE(fetch(upstream, blob).ok());
@@ -325,7 +326,7 @@ TEST_F(UpstreamTest, LetsTheFirstEndpointsAnswerCount) {
   registry_.answer("/", 500);
   UpstreamConfig config = config_for(registry_);
   config.urls.push_back(second.url());
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
   const Digest unknown = *Digest::parse(str_cat("sha256:", std::string(64, 'a')));
 
   EXPECT_EQ(fetch(upstream, unknown).status().code(), absl::StatusCode::kUnavailable);
@@ -335,7 +336,7 @@ TEST_F(UpstreamTest, LetsTheFirstEndpointsAnswerCount) {
 TEST_F(UpstreamTest, LeavesARegistryAloneThatLimitsRequests) {
   const Digest blob = registry_.add_blob("x");
   registry_.limit("/blobs/", "120");
-  Upstream upstream(config_for(registry_), client_, clock_);
+  Upstream upstream(config_for(registry_), client_, clock_, metrics_);
 
   EXPECT_EQ(fetch(upstream, blob).status().code(), absl::StatusCode::kResourceExhausted);
   registry_.answer("/blobs/", 0);
@@ -355,7 +356,7 @@ TEST_F(UpstreamTest, AsksTheNextEndpointWhileOneLimitsRequests) {
   registry_.limit("/blobs/", "120");
   UpstreamConfig config = config_for(registry_);
   config.urls.push_back(second.url());
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
 
   EXPECT_TRUE(fetch(upstream, blob).ok());
   EXPECT_TRUE(fetch(upstream, blob).ok());
@@ -368,7 +369,7 @@ TEST_F(UpstreamTest, BlamesNoEndpointForWhatTheCallerCantTake) {
   const Digest blob = registry_.add_blob("x");
   UpstreamConfig config = config_for(registry_);
   config.urls.push_back(second.url());
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
   Upstream::Request request;
   request.repository = "app";
   request.reference = blob.to_string();
@@ -388,21 +389,22 @@ TEST_F(UpstreamTest, TriesTheNextUrlWhenOneCantAnswer) {
   registry_.answer("/", 500);
   UpstreamConfig config = config_for(registry_);
   config.urls.push_back(second.url());
-  Upstream upstream(config, client_, clock_);
+  Upstream upstream(config, client_, clock_, metrics_);
 
   EXPECT_EQ(fetch(upstream, blob).value(), "from the second");
 }
 
 TEST(Upstreams, KnowsTheConfiguredOnesAndMakesOthersWhereAllowed) {
   const SystemClock clock;
+  Metrics metrics;
   http::Client client;
   Upstreams::Options options;
   options.configured.resize(1);
   options.configured[0].registry = "docker.io";
   options.others.convert = ConvertPolicy::kNever;
-  Upstreams open(options, client, clock);
+  Upstreams open(options, client, clock, metrics);
   options.allow_others = false;
-  Upstreams closed(options, client, clock);
+  Upstreams closed(options, client, clock, metrics);
 
   const auto hub = open.find("docker.io"), other = open.find("ghcr.io");
 
@@ -417,6 +419,7 @@ TEST(Upstreams, KnowsTheConfiguredOnesAndMakesOthersWhereAllowed) {
 
 TEST(Upstreams, KnowsARepositoryByEveryNameOfItsRegistry) {
   const SystemClock clock;
+  Metrics metrics;
   http::Client client;
   Upstreams::Options options;
   options.configured.resize(2);
@@ -424,7 +427,7 @@ TEST(Upstreams, KnowsARepositoryByEveryNameOfItsRegistry) {
   options.configured[0].aliases = {"hub.mirror.test"};
   options.configured[1].registry = "registry.test:5000";
   options.configured[1].aliases = {"old-registry.test"};
-  const Upstreams upstreams(options, client, clock);
+  const Upstreams upstreams(options, client, clock, metrics);
 
   EXPECT_EQ(upstreams.repository("hub.mirror.test", "python")->to_string(), "docker.io/library/python");
   EXPECT_EQ(upstreams.repository("index.docker.io", "python")->to_string(), "docker.io/library/python");

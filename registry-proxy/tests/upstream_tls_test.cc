@@ -37,7 +37,7 @@ class UpstreamTls : public ::testing::Test {
     config_.client_key = pair.key;
   }
   absl::StatusOr<std::string> fetch() {
-    Upstream upstream(config_, client_, clock_);
+    Upstream upstream(config_, client_, clock_, metrics_);
     Upstream::Request request;
     request.repository = std::string("app");
     request.reference = std::string("latest");
@@ -56,6 +56,7 @@ class UpstreamTls : public ::testing::Test {
   std::unique_ptr<http::Server> server_;
   http::Client client_;
   FakeClock clock_;
+  Metrics metrics_;
   UpstreamConfig config_;
 };
 

@@ -38,9 +38,9 @@ equal "the digest of a blob" "sha256:$(sha256sum <"$work/blob" | cut -d' ' -f1)"
 site -r 1000-1999 "$blob" >"$work/part"
 succeeds "a range of a blob is that range" cmp "$work/part" <(tail -c +1001 "$work/blob" | head -c 1000)
 contains "the access log" "$(grep 'class=blob-range' "$work/site/log" | tail -n 1)" \
-  'status=206 bytes=1000 first_byte_ms=[0-9.]+ ms=[0-9.]+ source=cache'
+  'status=206 bytes=1000 first_byte_ms=[0-9.]+ ms=[0-9.]+ source=disk'
 contains "the metrics" "$(site "http://$site_address/metrics")" \
-  'samara_site_requests_total\{class="blob-range",source="cache",status="206"\} 1'
+  'samara_site_requests_total\{class="blob-range",source="disk",status="206"\} 1'
 equal "the status of a range beyond the end" \
   "$(curl -s -o /dev/null -w '%{http_code}' -r 999999999999- "$blob")" 416
 equal "the status of an unknown blob" "$(curl -s -o /dev/null -w '%{http_code}' \

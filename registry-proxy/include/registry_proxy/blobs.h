@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -52,7 +53,8 @@ class Blobs {
   absl::Status check_reachable(const BlobRef& blob);
   /// What upstream says of the blob's size, without fetching it.
   absl::StatusOr<std::uint64_t> ask_size(const BlobRef& blob);
-  /// Streams exactly `range` of the blob straight from upstream; nothing is kept. `total` is checked.
+  /// Streams exactly `range` of the blob straight from upstream, with more requests where one breaks off; nothing is
+  /// kept. `total` is checked.
   /// Errors: DataLoss (answered something else), those of Upstream::fetch() and `on_body`.
   absl::Status fetch_range(const BlobRef& blob, const ByteRange& range, std::uint64_t total,
                            const http::Client::OnBody& on_body);
@@ -67,6 +69,8 @@ class Blobs {
     std::thread thread;
   };
   Opened join(const Running& running);
+  absl::Status fetch_part(const BlobRef& blob, ByteRange& rest, std::uint64_t total, const http::Client::OnBody& on_body);
+  bool wait_unless_stopping(std::chrono::milliseconds pause);
   void run_fill(const std::shared_ptr<Fill>& fill);
   void note_given(const BlobRef& blob);
   std::vector<std::thread> take_finished();
@@ -76,11 +80,11 @@ class Blobs {
   References& references_;
   const Clock& clock_;
   const Options options_;
-  Metrics::Counter& bytes_fetched_;
   Metrics::Gauge& active_;
   Metrics::Counter& joined_;
 
   std::mutex mutex_;
+  std::condition_variable stopped_;
   bool stopping_ = false;
   std::map<Digest, Running> fills_;
   std::vector<std::thread> finished_;

@@ -78,6 +78,7 @@ class Conversions {
   Metrics::Counter& converted_;
   Metrics::Counter& failed_;
   Metrics::Gauge& pending_;
+  Metrics::Gauge& running_;
   Metrics::Counter& tar_bytes_;
   ThreadPool compressors_;
   std::stop_source stop_;

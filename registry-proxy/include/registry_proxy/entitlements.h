@@ -28,7 +28,7 @@ std::string node_of(const http::Request& request);
 ///
 /// What anybody may read at the registry, anybody may read here. What only the site's own credential may read, those
 /// may whom the upstream's `share` names. Everything else is for clients whose own credential the registry has accepted
-/// for that repository. Each of these is asked of the registry once and believed for `grant_ttl`; what holds while the
+/// for that repository, or that the upstream's `readers` names. Each of these is asked of the registry once and believed for `grant_ttl`; what holds while the
 /// registry can't be asked says `when_away`. docs/entitlement.md is the whole policy, with what it doesn't protect from.
 /// Rows (docs/rows.md) hold no credential: grants are under a salted hash.
 /// Threads: any; one question to the registry for all who want the same answer at the same time.
@@ -46,6 +46,7 @@ class Entitlements {
     Upstream::Request::Kind kind;
     std::string reference;
     std::optional<Identity> client{};  ///< what the client has brought
+    std::string name{};                ///< by which this site knows the client (Request::client); empty: by none
     std::string node{};                ///< by what note_node() knows it; empty: not a node
   };
   /// On whose behalf upstream is asked for this client, who may read the repository.
@@ -54,7 +55,7 @@ class Entitlements {
   absl::StatusOr<Identity> admit(const Question& question);
 
   /// Would admit() say yes from memory? For lists, which ask no registry.
-  bool may_list(const Repository& repository, const std::optional<Identity>& client) const;
+  bool may_list(const Repository& repository, const std::optional<Identity>& client, std::string_view name) const;
 
   /// `node` has brought the pull of a client that was admitted: it may ask for the repository's layers without that
   /// client's credential, for as long as such a grant could be used.
@@ -74,10 +75,10 @@ class Entitlements {
   class Flights;
 
   Answer may_read(const Question& question, const UpstreamConfig& config, const Identity& as);
-  Answer ask(const Question& question, const Identity& as);
+  Answer ask(const Question& question, const Identity& as, bool something_is_known);
   Answer from_memory(const UpstreamConfig& config, const Identity& as, const std::optional<Row>& row,
                      const absl::Status& failure) const;
-  absl::Status probe(const Question& question, const Identity& as);
+  absl::Status probe(const Question& question, const Identity& as, bool something_is_known);
   bool is_admitted_node(const Question& question, const UpstreamConfig& config) const;
   bool may_read_from_memory(const Repository& repository, const UpstreamConfig& config, const Identity& as) const;
   bool younger(Time since, std::chrono::milliseconds limit) const;

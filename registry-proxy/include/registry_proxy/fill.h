@@ -12,7 +12,6 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/metrics.h"
 #include "cache_index/cache.h"
 #include "registry_proxy/names.h"
 #include "registry_proxy/upstream.h"
@@ -30,6 +29,7 @@ struct BlobRef {
 struct FillOptions {
   int max_resumes = 5;  ///< without a MiB of progress between them
   std::chrono::milliseconds resume_backoff{200};  ///< doubles with each
+  std::chrono::milliseconds longest_rest{30'000};  ///< that a registry may ask for (429) in the middle of a blob
   std::chrono::milliseconds abandon_after{60'000};  ///< without any reader
 };
 
@@ -43,11 +43,10 @@ class Fill {
  public:
   static constexpr std::uint64_t kWithheld = 4096;
 
-  /// `upstream`, `clock` and `bytes_fetched` are borrowed.
+  /// `upstream` and `clock` are borrowed.
   static absl::StatusOr<std::shared_ptr<Fill>> create(BlobRef blob, Upstream& upstream,
                                                       std::unique_ptr<cache_index::ObjectWriter> writer,
-                                                      const Clock& clock, Metrics::Counter& bytes_fetched,
-                                                      const FillOptions& options);
+                                                      const Clock& clock, const FillOptions& options);
 
   /// Transfers, verifies and commits; returns when that is done or has failed. Readers learn of it by finish(), which
   /// the caller calls once a reader that comes later would find the object, or start anew.
@@ -72,15 +71,15 @@ class Fill {
  private:
   friend class FillReader;
   Fill(BlobRef blob, Upstream& upstream, std::unique_ptr<cache_index::ObjectWriter> writer, Fd file, const Clock& clock,
-       Metrics::Counter& bytes_fetched, const FillOptions& options);
+       const FillOptions& options);
 
-  absl::Status take_all(const absl::Status& transferred);
+  absl::Status conclude();
+  absl::Status take_all();
   absl::Status transfer();
   absl::Status transfer_rest();
   absl::Status take_head(const http::ResponseHead& head, std::uint64_t offset);
   absl::Status take_body(std::span<const std::uint8_t> data);
   absl::Status set_size(std::uint64_t size);
-  bool resumable(const absl::Status& status) const;
   bool abandoned() const;
   std::uint64_t readable_locked() const;
   void attach();
@@ -91,7 +90,6 @@ class Fill {
   std::unique_ptr<cache_index::ObjectWriter> writer_;  // run()'s
   const Fd file_;
   const Clock& clock_;
-  Metrics::Counter& bytes_fetched_;
   const FillOptions options_;
   std::stop_source stop_;
   const std::uint64_t taken_up_;  // bytes that an earlier fill left

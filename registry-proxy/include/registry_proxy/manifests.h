@@ -10,14 +10,17 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "cache_index/cache.h"
 #include "registry_proxy/manifest.h"
 #include "registry_proxy/names.h"
 #include "registry_proxy/references.h"
+#include "registry_proxy/source.h"
 #include "registry_proxy/upstream.h"
 
 namespace samara::registry_proxy {
 
+class ManifestMemory;
 class Outages;
 
 /// The table of the lists of referrers that were given last (docs/rows.md).
@@ -31,7 +34,10 @@ struct StoredManifest {
   Manifest parsed;
   bool stale = false;       ///< upstream couldn't be asked whether the tag still names this
   std::optional<std::chrono::seconds> age;  ///< of a tag: since upstream said that it names this
-  bool from_cache = false;  ///< nothing but, at most, a question for the tag's digest went upstream
+  /// kUpstream: fetched for this; else nothing but, at most, a question for the tag's digest went upstream.
+  Source source = Source::kUpstream;
+
+  bool from_cache() const { return source != Source::kUpstream; }
 };
 
 /// Manifests by tag and digest, kept as objects and rows (docs/rows.md).
@@ -44,13 +50,14 @@ class Manifests {
  public:
   struct Options {
     std::chrono::milliseconds pause_after_outage{5'000};  ///< the first time; twice as long after each further failure
+    std::size_t memory = 32u << 20;  ///< bytes of manifests that are kept at hand
   };
   /// Tables of the cache's store; pass them to Cache::open().
   static std::vector<std::string> tables();
 
   /// Everything is borrowed; the cache was opened with tables().
   Manifests(cache_index::Cache& cache, Upstreams& upstreams, References& references, const Clock& clock,
-            const Options& options);
+            Metrics& metrics, const Options& options);
   ~Manifests();
 
   /// For somebody who may read the repository; upstream is asked in the name of `as`. What another repository has
@@ -80,16 +87,17 @@ class Manifests {
 
   absl::StatusOr<StoredManifest> by_digest(const Repository& repository, const Digest& digest, const Identity& as);
   absl::StatusOr<StoredManifest> by_tag(const Repository& repository, const std::string& tag, const Identity& as);
-  enum class Patience { kNormal, kAskNow };
+  enum class Patience { kNormal, kLittle, kAskNow };
   absl::StatusOr<StoredManifest> refresh_tag(const Repository& repository, const std::string& tag, const Identity& as,
                                              Patience patience);
   absl::StatusOr<StoredManifest> check_tag(const Repository& repository, const std::string& tag, const Digest& known,
-                                           const Identity& as);
+                                           const Identity& as, Patience patience);
   absl::StatusOr<StoredManifest> fetch(const Repository& repository, const Reference& reference, const Identity& as);
   absl::StatusOr<std::optional<Digest>> ask_digest(const Repository& repository, const std::string& tag,
-                                                   const Identity& as);
+                                                   const Identity& as, Patience patience);
   absl::Status keep(const Repository& repository, const Reference& reference, const StoredManifest& manifest);
   absl::StatusOr<StoredManifest> load(const Digest& digest);
+  absl::StatusOr<StoredManifest> load_from_disk(const Digest& digest);
   std::optional<Tag> load_tag(const Repository& repository, const std::string& tag);
   absl::Status store_tag(const Repository& repository, const std::string& tag, const Digest& digest);
   void forget_tag(const Repository& repository, const std::string& tag);
@@ -101,6 +109,7 @@ class Manifests {
   Upstreams& upstreams_;
   References& references_;
   const Clock& clock_;
+  const std::unique_ptr<ManifestMemory> memory_;
   std::unique_ptr<Flights> flights_;
   std::unique_ptr<Outages> outages_;
 };

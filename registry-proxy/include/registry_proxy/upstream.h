@@ -15,6 +15,7 @@
 #include "base/byte_range.h"
 #include "base/clock.h"
 #include "base/http/client.h"
+#include "base/metrics.h"
 #include "registry_proxy/identity.h"
 #include "registry_proxy/names.h"
 
@@ -41,9 +42,18 @@ enum class WhenAway {
   kServe,         ///< everybody may read what nobody has been asked about yet
 };
 
+/// Whom the site's operator lets read some of a registry's repositories.
+struct Reader {
+  std::string client;        ///< by the name of its token or certificate at this site; "*": whoever may use the site
+  std::string repositories;  ///< "team/app"; "team/*": all below team; "*": all
+
+  bool includes(std::string_view client, std::string_view repository) const;
+};
+
 struct UpstreamConfig {
   std::string registry;           ///< the name that clients use, "docker.io"
   std::vector<std::string> aliases;  ///< other names that clients use for it
+  std::vector<std::string> hosts;  ///< this site's own host names, with or without a port, by which clients mean it
   std::vector<std::string> urls;  ///< tried in order; empty: https and the registry's name. http:// allows plain HTTP
   std::string ca_file;            ///< PEM, in place of the system's
   std::string client_certificate;  ///< PEM, shown where the registry or its token server asks for one; empty: none
@@ -57,18 +67,23 @@ struct UpstreamConfig {
   std::chrono::milliseconds grant_ttl{3'600'000};       ///< how long the registry's word on who may read holds
   std::chrono::milliseconds grant_stale{2'592'000'000};  ///< how much longer while it can't be asked: 30 days
   ConvertPolicy convert = ConvertPolicy::kOnPull;
+  std::vector<Reader> readers;  ///< who may read what whatever the registry says
   std::chrono::milliseconds tag_ttl{60'000};  ///< how long a tag is believed before the registry is asked again
   std::chrono::milliseconds stale_for{0};     ///< how much longer one is given while it can't be asked; 0: for ever
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds idle_timeout{15'000};  ///< longest silence, before an answer and within it
+  /// The same while what is known already, a tag or a grant, is only to be confirmed.
+  std::chrono::milliseconds patience{3'000};
   std::chrono::milliseconds failed_behind{30'000};     ///< how long an endpoint that failed is asked after the others
   std::chrono::milliseconds longest_backoff{300'000};  ///< however long a Retry-After is
 
   bool has_credentials() const { return !username.empty() || !docker_config.empty(); }
+  bool has_reader(std::string_view client, std::string_view repository) const;
 };
 
 class Authorizer;
 class Endpoints;
+class UpstreamMetrics;
 
 /// One registry that images come from.
 ///
@@ -79,8 +94,8 @@ class Endpoints;
 /// Threads: any.
 class Upstream {
  public:
-  /// `client` and `clock` are borrowed. `stop` ends requests that have no stop token of their own.
-  Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, std::stop_token stop = {});
+  /// `client`, `clock` and `metrics` are borrowed. `stop` ends requests that have no stop token of their own.
+  Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, Metrics& metrics, std::stop_token stop = {});
   ~Upstream();
 
   const UpstreamConfig& config() const { return config_; }
@@ -95,6 +110,12 @@ class Upstream {
     bool head = false;
     std::optional<ByteRange> range;  ///< `end` kOpenEnd: to the end, whatever that is
     std::stop_token stop;
+    /// Where there is something else to go on with: the longest silence to bear, if that is less than the upstream's.
+    std::optional<std::chrono::milliseconds> patience;
+    /// Called when a body has come whole: is it what it should be? DataLoss is the endpoint's fault. Nothing: it is.
+    std::function<absl::Status()> check;
+    /// `on_head` may be called again, by another endpoint, although `on_body` has had something: it starts anew then.
+    bool can_start_anew = false;
   };
   static constexpr std::uint64_t kOpenEnd = ~std::uint64_t{0};
 
@@ -126,6 +147,7 @@ class Upstream {
   http::Client& client_;
   const Clock& clock_;
   const std::stop_token stop_;
+  const std::unique_ptr<UpstreamMetrics> metrics_;
   std::unique_ptr<Authorizer> authorizer_;
   std::unique_ptr<Endpoints> endpoints_;
 };
@@ -139,11 +161,14 @@ class Upstreams {
     bool allow_others = true;  ///< registries that aren't configured, over https and anonymously
     UpstreamConfig others;     ///< what those get, apart from name and URLs
   };
-  /// `client` and `clock` are borrowed.
-  Upstreams(Options options, http::Client& client, const Clock& clock);
+  /// Everything but the options is borrowed.
+  Upstreams(Options options, http::Client& client, const Clock& clock, Metrics& metrics);
 
   /// The repository by its upstream's own name, whichever alias of it the client used. Errors: as make_repository().
   absl::StatusOr<Repository> repository(std::string_view registry, std::string_view name) const;
+
+  /// The registry that a client means by a request to this Host ("ghcr.site:7700") of ours; empty: none in particular.
+  std::string_view registry_at(std::string_view host) const;
 
   /// Lives as long as this object. NotFound when the registry isn't configured and others aren't allowed.
   absl::StatusOr<Upstream*> find(std::string_view registry);
@@ -153,9 +178,11 @@ class Upstreams {
 
  private:
   const Options options_;
-  std::map<std::string, std::string, std::less<>> aliases_;  // to the name; never changes
+  std::map<std::string, std::string, std::less<>> aliases_;  // to the name; never changes, as the next
+  std::map<std::string, std::string, std::less<>> hosts_;    // in lower case, to the name
   http::Client& client_;
   const Clock& clock_;
+  Metrics& metrics_;
   std::stop_source stop_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Upstream>, std::less<>> upstreams_;

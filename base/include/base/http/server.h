@@ -23,6 +23,7 @@ struct Request {
   Headers headers;
   std::string peer;  ///< "address:port" of the client
   std::optional<ClientIdentity> identity{};  ///< by its certificate, checked; see TlsOptions::client_ca
+  std::string client{};  ///< a name for it, where a handler has found one and passes the request on; the server knows none
 };
 
 /// Where a handler writes its answer: either respond() once, or begin() and then the body in pieces.
