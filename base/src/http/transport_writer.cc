@@ -1,5 +1,6 @@
 #include "transport_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 
@@ -14,7 +15,10 @@ bool has_no_body(int status) { return status / 100 == 1 || status == 204 || stat
 
 // Nothing from outside may end a header line early.
 void append_clean(std::string& out, std::string_view text) {
-  for (const char c : text) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+  const std::size_t begin = out.size();
+  out += text;
+  std::replace_if(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
 }
 
 // IMF-fixdate, RFC 9110 §5.6.7.
