@@ -24,7 +24,7 @@ absl::StatusOr<std::unique_ptr<Cache>> Cache::open(const Options& options, std::
   tables.insert(tables.end(), extra_tables.begin(), extra_tables.end());
   SAMARA_RETURN_IF_ERROR(make_directories(str_cat(options.root, "/objects")));
   SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::open(str_cat(options.root, "/db"), tables));
-  SAMARA_RETURN_IF_ERROR(check_format(*store, options.root));
+  SAMARA_RETURN_IF_ERROR(check_format(*store, options.root, OlderFormat::kBeginAnew));
   auto cache = std::make_unique<DiskCache>(options, std::move(store));
   SAMARA_RETURN_IF_ERROR(cache->tidy_incoming());  // the store's lock is ours, so nobody writes there
   SAMARA_RETURN_IF_ERROR(cache->reconcile());
@@ -38,7 +38,13 @@ DiskCache::DiskCache(const Options& options, std::unique_ptr<Store> store)
       store_(std::move(store)),
       files_(kOpenBlobs),
       space_(options.root, options.limits),
-      can_punch_holes_(can_punch_holes_in(str_cat(options.root, "/objects"))) {
+      can_punch_holes_(can_punch_holes_in(str_cat(options.root, "/objects"))),
+      evictor_(space_, clock_,
+               Evictor::Work{[this](std::uint64_t target) {
+                               const absl::StatusOr<std::uint64_t> freed = evict_to(target);
+                               if (!freed.ok()) log::error("the cache can't evict", {{"error", freed.status()}});
+                             },
+                             [this] { housekeeping(); }}) {
   if (!can_punch_holes_) {
     log::warning("the filesystem can't give back parts of files; what is here in part isn't evicted", {{"cache", root_}});
   }
@@ -83,15 +89,26 @@ absl::StatusOr<ObjectFile> DiskCache::open_object(const Digest& digest) const {
   }
   // A blob is checked chunk by chunk by whoever reads it.
   if (row.kind == ObjectRow::Kind::kObject) {
-    if (absl::Status right = verify_once(digest, file); !right.ok()) {
-      log::warning("dropped an object that was altered on disk", {{"digest", digest.to_string()}});
-      SAMARA_RETURN_IF_ERROR(store_->write({{kObjectsTable, digest.key(), std::nullopt}}));
-      return right;
-    }
+    const absl::Status right = verify_once(digest, file);
+    if (absl::IsDataLoss(right)) SAMARA_RETURN_IF_ERROR(drop_altered(digest));
+    SAMARA_RETURN_IF_ERROR(right);
   }
   uses_.note_object(digest, row.last_use, now());
   metrics_.object_hits.add();
   return file;
+}
+
+absl::Status DiskCache::drop_altered(const Digest& digest) const {
+  const auto lock = locks_.exclusive(digest);
+  SAMARA_ASSIGN_OR_RETURN(const ObjectRow row, object_row(digest));
+  {
+    const absl::StatusOr<Fd> fd = open_file(object_path(digest), O_RDONLY);
+    if (fd.ok() && check_file(digest, fd->get(), row.size).ok()) return absl::OkStatus();  // somebody put it again
+  }
+  log::warning("dropped an object that was altered on disk", {{"digest", digest.to_string()}});
+  const std::lock_guard rows(rows_);
+  SAMARA_RETURN_IF_ERROR(forget_object(digest));
+  return unlink_object(digest);
 }
 
 absl::Status DiskCache::verify_once(const Digest& digest, const ObjectFile& file) const {

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "open_files.h"
 #include "protection.h"
 #include "space.h"
+#include "verified_chunks.h"
 
 namespace samara::cache_index {
 
@@ -95,6 +95,8 @@ class DiskCache final : public Cache {
   absl::Status evict_object(const Digest& digest, std::uint64_t last_use);
   /// Chunks of one blob that is here in part, sorted by place; returns how many went.
   absl::StatusOr<std::uint64_t> evict_chunks(const Digest& blob, const std::vector<StoredChunk>& chunks);
+  /// Whether open_partial() gave out the blob's file: others may write into it at any time, and give out what is in it.
+  bool is_written_elsewhere(const Digest& blob) const;
   /// From now on nothing new is stored in this blob's file, until it is removed or spared. False: it was used meanwhile.
   bool begin_leaving(const Digest& blob, std::uint64_t last_use);
   void end_leaving(const Digest& blob);
@@ -107,21 +109,34 @@ class DiskCache final : public Cache {
   bool can_punch_holes() const { return can_punch_holes_; }
 
  private:
+  /// A frame's bytes, as they lie in a file.
+  struct Frame {
+    std::unique_ptr<std::uint8_t[]> data;  // not cleared first, which would show
+    std::size_t size = 0;
+    std::span<const std::uint8_t> bytes() const { return {data.get(), size}; }
+  };
+
   absl::StatusOr<ObjectRow> object_row(const Digest& digest) const;
   absl::StatusOr<ChunkRow> chunk_row(const Digest& chunk) const;
   /// Hashes a whole object on its first use since open.
   absl::Status verify_once(const Digest& digest, const ObjectFile& file) const;
+  absl::Status write_layer_rows(const IndexReader& index, const LayerRecord& record);
   absl::Status move_into_place(const Digest& digest, const std::string& from);
   absl::StatusOr<OpenFiles::File> open_blob(const Digest& blob);
-  absl::StatusOr<std::string> read_frame(const ChunkRow& row);
-  absl::StatusOr<std::string> read_at(const Chunk& chunk, const ChunkRow& row);
+  absl::StatusOr<Frame> read_frame(const ChunkRow& row);
+  enum class Trust { kMark, kDigest };
+  absl::StatusOr<std::string> read_at(const Chunk& chunk, const ChunkRow& row, Trust trust);
   absl::StatusOr<std::string> read_again(const Chunk& chunk);
   absl::Status store_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame, int fd);
   /// After what it points to turned out missing or wrong: the row goes, and the blob counts as incomplete.
   absl::Status drop_chunk(const Digest& chunk, const Digest& blob);
   absl::Status drop_chunks_of(const std::unordered_set<Digest>& blobs);
-  absl::Status forget_object(const Digest& digest);
-  absl::Status unlink_object(const Digest& digest);
+  /// After rows of chunks went, and before their bytes go.
+  void forget_marks(const std::vector<Store::Change>& changes);
+  /// Of an object whose bytes aren't those of its name any more.
+  absl::Status drop_altered(const Digest& digest) const;
+  absl::Status forget_object(const Digest& digest) const;
+  absl::Status unlink_object(const Digest& digest) const;
   absl::Status remove_unknown_files();
   bool is_leaving(const Digest& blob) const;
   void measure_partials();
@@ -141,11 +156,12 @@ class DiskCache final : public Cache {
   Metrics own_metrics_;  // when the options name none
   mutable CacheMetrics metrics_;
   const std::unique_ptr<Store> store_;
-  OpenFiles files_;
-  Space space_;
+  mutable OpenFiles files_;
+  mutable Space space_;
   mutable FileLocks locks_;
-  std::mutex rows_;
+  mutable std::mutex rows_;
   mutable LastUses uses_;
+  VerifiedChunks marks_;
   const bool can_punch_holes_;
   std::atomic<std::uint64_t> next_incoming_{0};
   std::atomic<std::uint64_t> pinned_bytes_{0};
@@ -155,12 +171,12 @@ class DiskCache final : public Cache {
   mutable std::unordered_set<Digest> verified_;  // whole objects whose bytes were hashed since open
   std::unordered_set<Digest> leaving_;           // complete blobs that are being evicted
   std::unordered_set<Digest> arriving_;          // objects with a writer that took their partial file
-  std::unordered_set<Digest> written_elsewhere_; // blobs that open_partial() gave out
+  mutable std::unordered_set<Digest> written_elsewhere_; // blobs that open_partial() gave out
   std::unordered_set<Digest> written_;           // blobs that got frames; see take_written()
 
   std::mutex passes_;
-  std::function<InUse()> in_use_;
-  std::optional<Evictor> evictor_;  // last: its thread uses all of the above
+  std::function<InUse()> in_use_;  // while the evictor runs
+  Evictor evictor_;  // last: its thread uses all of the above
 };
 
 }  // namespace samara::cache_index

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cache_index/frame.h"
 #include "disk_cache.h"
+#include "frame_content.h"
 
 /// Chunks: frames in the sparse files of blobs, and the rows that say where.
 namespace samara::cache_index {
@@ -108,11 +109,10 @@ absl::StatusOr<OpenFiles::File> DiskCache::open_blob(const Digest& blob) {
   return files_.open(blob, path, O_RDWR | O_CREAT);
 }
 
-absl::StatusOr<std::string> DiskCache::read_frame(const ChunkRow& row) {
+absl::StatusOr<DiskCache::Frame> DiskCache::read_frame(const ChunkRow& row) {
   SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, files_.open(row.blob, object_path(row.blob), O_RDWR));
-  std::string frame(row.frame_size, '\0');
-  SAMARA_RETURN_IF_ERROR(
-      pread_all(file->get(), {reinterpret_cast<std::uint8_t*>(frame.data()), frame.size()}, row.offset));
+  Frame frame{std::make_unique_for_overwrite<std::uint8_t[]>(row.frame_size), row.frame_size};
+  SAMARA_RETURN_IF_ERROR(pread_all(file->get(), {frame.data.get(), frame.size}, row.offset));
   return frame;
 }
 
@@ -127,18 +127,26 @@ absl::StatusOr<std::string> DiskCache::read_chunk(const Chunk& chunk) {
     return absl::DataLossError(str_cat("chunk ", chunk.digest.brief(), " has ", row->stream_size,
                                        " bytes; the index says ", chunk.stream_size));
   }
-  absl::StatusOr<std::string> bytes = read_at(chunk, *row);
+  absl::StatusOr<std::string> bytes = read_at(chunk, *row, Trust::kMark);
   if (!bytes.ok()) bytes = read_again(chunk);
   if (bytes.ok()) uses_.note_chunk(chunk.digest, row->last_use, now());
   (bytes.ok() ? metrics_.chunk_hits : metrics_.chunk_misses).add();
   return bytes;
 }
 
-absl::StatusOr<std::string> DiskCache::read_at(const Chunk& chunk, const ChunkRow& row) {
-  SAMARA_ASSIGN_OR_RETURN(const std::string frame, read_frame(row));
+absl::StatusOr<std::string> DiskCache::read_at(const Chunk& chunk, const ChunkRow& row, Trust trust) {
+  const std::uint64_t epoch = marks_.epoch();
+  SAMARA_ASSIGN_OR_RETURN(const Frame frame, read_frame(row));
+  // Both are asked once the bytes are read: what they answer holds for these bytes then.
+  const bool can_change = is_written_elsewhere(row.blob);
+  if (trust == Trust::kMark && marks_.contains(chunk.digest) && !can_change) {
+    return unpack_frame(chunk.stream_size, frame.bytes());
+  }
   Chunk stored = chunk;  // another blob's frame of the same bytes may have another size
   stored.blob_size = row.frame_size;
-  return open_frame(stored, as_bytes(frame));
+  SAMARA_ASSIGN_OR_RETURN(std::string bytes, open_frame(stored, frame.bytes()));
+  if (!can_change) marks_.mark(chunk.digest, epoch);
+  return bytes;
 }
 
 // The chunk may have been evicted, or moved, between its row and its bytes. Under the lock both stand still.
@@ -146,7 +154,7 @@ absl::StatusOr<std::string> DiskCache::read_again(const Chunk& chunk) {
   SAMARA_ASSIGN_OR_RETURN(const ChunkRow before, chunk_row(chunk.digest));
   const auto lock = locks_.exclusive(before.blob);
   SAMARA_ASSIGN_OR_RETURN(const ChunkRow row, chunk_row(chunk.digest));
-  absl::StatusOr<std::string> bytes = read_at(chunk, row);
+  absl::StatusOr<std::string> bytes = read_at(chunk, row, Trust::kDigest);
   if (row.blob != before.blob || bytes.ok()) return bytes;
   const bool gone = absl::IsNotFound(bytes.status()) || absl::IsOutOfRange(bytes.status());
   if (!gone && !absl::IsDataLoss(bytes.status())) return bytes;
@@ -164,7 +172,15 @@ absl::Status DiskCache::drop_chunk(const Digest& chunk, const Digest& blob) {
   if (row.ok() && row->complete) {
     changes.push_back({kObjectsTable, blob.key(), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})});
   }
-  return store_->write(changes);
+  SAMARA_RETURN_IF_ERROR(store_->write(changes));
+  marks_.forget(chunk);
+  return absl::OkStatus();
+}
+
+void DiskCache::forget_marks(const std::vector<Store::Change>& changes) {
+  for (const Store::Change& change : changes) {
+    if (const auto digest = Digest::from_key(change.key); digest.ok()) marks_.forget(*digest);
+  }
 }
 
 absl::StatusOr<Cache::Presence> DiskCache::presence(const IndexReader& index) const {

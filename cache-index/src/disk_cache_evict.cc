@@ -51,7 +51,7 @@ bool can_punch_holes_in(const std::string& directory) {
 
 absl::Status DiskCache::make_room(std::uint64_t bytes) {
   if (space_.fits(bytes)) return absl::OkStatus();
-  if (evictor_ && evictor_->make_room(bytes)) return absl::OkStatus();
+  if (evictor_.make_room(bytes)) return absl::OkStatus();
   metrics_.refused.add();
   return absl::ResourceExhaustedError(
       str_cat("the cache ", root_, " has no room for ", bytes, " bytes: it takes ", space_.used(), " of ",
@@ -59,17 +59,17 @@ absl::Status DiskCache::make_room(std::uint64_t bytes) {
 }
 
 void DiskCache::start_eviction(std::function<InUse()> in_use) {
-  in_use_ = std::move(in_use);
-  evictor_.emplace(space_, clock_,
-                   Evictor::Work{[this](std::uint64_t target) {
-                                   const absl::StatusOr<std::uint64_t> freed = evict_to(target);
-                                   if (!freed.ok()) log::error("the cache can't evict", {{"error", freed.status()}});
-                                 },
-                                 [this] { housekeeping(); }});
+  evictor_.stop();
+  {
+    const std::lock_guard no_pass(passes_);
+    in_use_ = std::move(in_use);
+  }
+  evictor_.start();
 }
 
 void DiskCache::stop_eviction() {
-  evictor_.reset();
+  evictor_.stop();
+  const std::lock_guard no_pass(passes_);
   in_use_ = nullptr;
 }
 
@@ -167,7 +167,7 @@ absl::Status DiskCache::evict_object(const Digest& digest, std::uint64_t last_us
   {
     const std::lock_guard rows(rows_);
     const absl::StatusOr<ObjectRow> row = object_row(digest);
-    if (!row.ok() || !row->complete || row->last_use != last_use) return absl::OkStatus();
+    if (!row.ok() || row->last_use != last_use) return absl::OkStatus();
     if (row->kind == ObjectRow::Kind::kBlob && !is_leaving(digest)) return absl::OkStatus();  // published anew
     SAMARA_RETURN_IF_ERROR(forget_object(digest));
   }
@@ -176,6 +176,7 @@ absl::Status DiskCache::evict_object(const Digest& digest, std::uint64_t last_us
 
 absl::StatusOr<std::uint64_t> DiskCache::evict_chunks(const Digest& blob, const std::vector<StoredChunk>& chunks) {
   const auto file = locks_.exclusive(blob);
+  if (is_written_elsewhere(blob)) return 0;  // since the pass looked: it goes whole or not at all
   std::vector<StoredChunk> unchanged;
   {
     const std::lock_guard rows(rows_);
@@ -189,6 +190,7 @@ absl::StatusOr<std::uint64_t> DiskCache::evict_chunks(const Digest& blob, const 
       changes.push_back({kChunksTable, chunks[i].key, std::nullopt});
     }
     SAMARA_RETURN_IF_ERROR(store_->write(changes));
+    forget_marks(changes);
   }
   const absl::StatusOr<OpenFiles::File> open = files_.open(blob, object_path(blob), O_RDWR);
   if (absl::IsNotFound(open.status())) return unchanged.size();
@@ -212,6 +214,11 @@ void DiskCache::end_leaving(const Digest& blob) {
   leaving_.erase(blob);
 }
 
+bool DiskCache::is_written_elsewhere(const Digest& blob) const {
+  const std::lock_guard lock(mutex_);
+  return written_elsewhere_.contains(blob);
+}
+
 bool DiskCache::is_leaving(const Digest& blob) const {
   const std::lock_guard lock(mutex_);
   return leaving_.contains(blob);
@@ -227,14 +234,17 @@ absl::Status DiskCache::forget_chunks(const Digest& blob, const std::vector<Stor
     const absl::StatusOr<ChunkRow> row = text.ok() ? decode_chunk_row(*text) : text.status();
     if (row.ok() && row->blob == blob) changes.push_back({kChunksTable, chunk.key, std::nullopt});
   }
-  return store_->write(changes);
+  SAMARA_RETURN_IF_ERROR(store_->write(changes));
+  forget_marks(changes);
+  return absl::OkStatus();
 }
 
 absl::Status DiskCache::remove_empty_blob(const Digest& blob) {
   const auto file = locks_.exclusive(blob);
+  if (is_written_elsewhere(blob)) return absl::OkStatus();
   {
     const std::lock_guard lock(mutex_);
-    if (written_.contains(blob) || written_elsewhere_.contains(blob)) return absl::OkStatus();
+    if (written_.contains(blob)) return absl::OkStatus();
   }
   {
     const std::lock_guard rows(rows_);
@@ -250,14 +260,15 @@ std::unordered_set<Digest> DiskCache::take_written() {
   return std::exchange(written_, {});
 }
 
-absl::Status DiskCache::forget_object(const Digest& digest) {
+absl::Status DiskCache::forget_object(const Digest& digest) const {
   SAMARA_RETURN_IF_ERROR(store_->write({{kObjectsTable, digest.key(), std::nullopt}}));
   const std::lock_guard lock(mutex_);
   verified_.erase(digest);
+  written_elsewhere_.erase(digest);  // whoever has the file open finds that it has no name any more
   return absl::OkStatus();
 }
 
-absl::Status DiskCache::unlink_object(const Digest& digest) {
+absl::Status DiskCache::unlink_object(const Digest& digest) const {
   files_.forget(digest);
   space_.remove_file(digest);
   if (::unlink(object_path(digest).c_str()) == 0 || errno == ENOENT) return absl::OkStatus();

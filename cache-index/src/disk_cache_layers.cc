@@ -1,7 +1,9 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "disk_cache.h"
@@ -17,19 +19,23 @@ absl::Status check_size(const std::string& path, std::uint64_t expected) {
   return absl::DataLossError(str_cat(path, " has ", st.st_size, " bytes; the record says ", expected));
 }
 
-absl::Status add_chunk_rows(const IndexReader& index, const LayerRecord& record, std::uint64_t now,
-                            std::vector<Store::Change>& changes) {
-  changes.reserve(changes.size() + index.info().chunk_count);
-  for (std::uint32_t i = 0; i < index.info().chunk_count; ++i) {
+/// Rows of chunks in one batch of the database: the file of a large model has hundreds of thousands.
+constexpr std::uint32_t kChunksAtOnce = 8192;
+
+absl::StatusOr<std::vector<Store::Change>> chunk_rows(const IndexReader& index, std::uint32_t begin, std::uint64_t now) {
+  const std::uint32_t end = begin + std::min(kChunksAtOnce, index.info().chunk_count - begin);
+  std::vector<Store::Change> changes;
+  changes.reserve(end - begin);
+  for (std::uint32_t i = begin; i < end; ++i) {
     SAMARA_ASSIGN_OR_RETURN(const Chunk chunk, index.chunk(i));
-    const ChunkRow row{.blob = record.blob,
+    const ChunkRow row{.blob = index.info().blob,
                        .offset = chunk.blob_offset,
                        .frame_size = chunk.blob_size,
                        .stream_size = chunk.stream_size,
                        .last_use = now};
     changes.push_back({kChunksTable, chunk.digest.key(), encode(row)});
   }
-  return absl::OkStatus();
+  return changes;
 }
 
 }  // namespace
@@ -38,36 +44,53 @@ absl::Status DiskCache::publish_layer(const std::string& directory, const LayerR
   const std::string blob = str_cat(directory, "/blob"), index_path = str_cat(directory, "/index");
   SAMARA_RETURN_IF_ERROR(check_size(blob, record.blob_size));
   SAMARA_RETURN_IF_ERROR(check_size(index_path, record.index_size));
-  std::vector<Store::Change> changes;
-  {
-    SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<IndexReader> index, IndexReader::open(index_path));
-    if (index->info().blob != record.blob) {
-      return absl::InvalidArgumentError(str_cat("the index of ", record.layer.to_string(), " names another blob"));
-    }
-    SAMARA_RETURN_IF_ERROR(add_chunk_rows(*index, record, now(), changes));
+  SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<IndexReader> index, IndexReader::open(index_path));
+  if (index->info().blob != record.blob) {
+    return absl::InvalidArgumentError(str_cat("the index of ", record.layer.to_string(), " names another blob"));
   }
-  const ObjectRow blob_row{
-      .kind = ObjectRow::Kind::kBlob, .complete = true, .size = record.blob_size, .last_use = now()};
-  const ObjectRow index_row{
-      .kind = ObjectRow::Kind::kObject, .complete = true, .size = record.index_size, .last_use = now()};
-  changes.push_back({kObjectsTable, record.blob.key(), encode(blob_row)});
-  changes.push_back({kObjectsTable, record.index.key(), encode(index_row)});
-  changes.push_back({kLayersTable, record.layer.key(), encode(record)});
+  for (std::uint32_t i = 0; i < index->info().chunk_count; ++i) SAMARA_RETURN_IF_ERROR(index->chunk(i).status());
   space_.measure_rest();  // the layer's bytes are below incoming/ already
   SAMARA_RETURN_IF_ERROR(make_room(0));
   {
     const auto files = locks_.exclusive(record.blob, record.index);
     SAMARA_RETURN_IF_ERROR(move_into_place(record.blob, blob));
     SAMARA_RETURN_IF_ERROR(move_into_place(record.index, index_path));
-    const std::lock_guard rows(rows_);
-    SAMARA_RETURN_IF_ERROR(store_->write(changes));
-    const std::lock_guard lock(mutex_);
-    leaving_.erase(record.blob);
+    SAMARA_RETURN_IF_ERROR(write_layer_rows(*index, record));
   }
+  index.reset();
   std::error_code error;
   std::filesystem::remove_all(directory, error);
   space_.measure_rest();
   if (error) return errno_status(error.value(), str_cat("remove ", directory));
+  return absl::OkStatus();
+}
+
+// The blob's own row first, as one of a partial blob: a crash between the batches leaves a blob of which some chunks are
+// known, each of them truly. With the last batch the layer is there.
+absl::Status DiskCache::write_layer_rows(const IndexReader& index, const LayerRecord& record) {
+  {
+    const std::lock_guard rows(rows_);
+    const ObjectRow partial{.kind = ObjectRow::Kind::kBlob, .last_use = now()};
+    SAMARA_RETURN_IF_ERROR(store_->write({{kObjectsTable, record.blob.key(), encode(partial)}}));
+  }
+  for (std::uint32_t i = 0; i < index.info().chunk_count; i += kChunksAtOnce) {
+    SAMARA_ASSIGN_OR_RETURN(const std::vector<Store::Change> chunks, chunk_rows(index, i, now()));
+    const std::lock_guard rows(rows_);
+    SAMARA_RETURN_IF_ERROR(store_->write(chunks));
+  }
+  const ObjectRow blob{.kind = ObjectRow::Kind::kBlob, .complete = true, .size = record.blob_size, .last_use = now()};
+  const ObjectRow whole_index{
+      .kind = ObjectRow::Kind::kObject, .complete = true, .size = record.index_size, .last_use = now()};
+  {
+    const std::lock_guard rows(rows_);
+    SAMARA_RETURN_IF_ERROR(store_->write({{kObjectsTable, record.blob.key(), encode(blob)},
+                                          {kObjectsTable, record.index.key(), encode(whole_index)},
+                                          {kLayersTable, record.layer.key(), encode(record)}}));
+  }
+  const std::lock_guard lock(mutex_);
+  leaving_.erase(record.blob);
+  written_elsewhere_.erase(record.blob);
+  marks_.forget_all();
   return absl::OkStatus();
 }
 
@@ -90,14 +113,12 @@ absl::Status DiskCache::put_layer(const LayerRecord& record) {
 
 absl::StatusOr<std::vector<LayerRecord>> DiskCache::layers() const {
   std::vector<LayerRecord> records;
-  absl::Status damaged;
   SAMARA_RETURN_IF_ERROR(store_->scan(kLayersTable, "", [&](std::string_view key, std::string_view row) {
     absl::StatusOr<LayerRecord> record = decode_layer_record(key, row);
     if (record.ok()) records.push_back(*std::move(record));
-    else damaged = record.status();
-    return damaged.ok();
+    else log::warning("a damaged record of a layer; samara fsck --mend removes it", {{"error", record.status()}});
+    return true;
   }));
-  SAMARA_RETURN_IF_ERROR(damaged);
   return records;
 }
 

@@ -12,20 +12,22 @@
 namespace samara::cache_index {
 
 absl::StatusOr<Fd> DiskCache::open_partial(const Digest& blob) {
+  const auto lock = locks_.exclusive(blob);
   const absl::StatusOr<ObjectRow> known = object_row(blob);
   if (known.ok() && known->complete) return absl::AlreadyExistsError(str_cat("the cache has all of ", blob.to_string()));
   if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
-  const auto lock = locks_.shared(blob);
   SAMARA_RETURN_IF_ERROR(open_blob(blob).status());  // makes the file and its directory
+  SAMARA_ASSIGN_OR_RETURN(Fd file, open_file(object_path(blob), O_RDWR));
+  const ObjectRow row{.kind = ObjectRow::Kind::kBlob, .last_use = now()};
   {
-    const std::lock_guard in_memory(mutex_);
-    written_elsewhere_.insert(blob);
+    const std::lock_guard rows(rows_);
+    SAMARA_RETURN_IF_ERROR(store_->write({{kObjectsTable, blob.key(), encode(row)}}));
   }
-  if (!known.ok()) {
-    SAMARA_RETURN_IF_ERROR(
-        store_->write({{kObjectsTable, blob.key(), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})}}));
-  }
-  return open_file(object_path(blob), O_RDWR);
+  const std::lock_guard in_memory(mutex_);
+  written_elsewhere_.insert(blob);
+  leaving_.erase(blob);
+  marks_.forget_all();
+  return file;
 }
 
 absl::Status DiskCache::adopt_frame(const Digest& blob, const Chunk& chunk) {
@@ -38,8 +40,8 @@ absl::Status DiskCache::adopt_frame(const Digest& blob, const Chunk& chunk) {
                      .last_use = now()};
   const auto lock = locks_.shared(blob);
   if (is_leaving(blob)) return absl::NotFoundError(str_cat(blob.to_string(), " is being evicted"));
-  SAMARA_ASSIGN_OR_RETURN(const std::string frame, read_frame(row));
-  SAMARA_RETURN_IF_ERROR(open_frame(chunk, as_bytes(frame)).status());
+  SAMARA_ASSIGN_OR_RETURN(const Frame frame, read_frame(row));
+  SAMARA_RETURN_IF_ERROR(open_frame(chunk, frame.bytes()).status());
   return store_->write({{kChunksTable, chunk.digest.key(), encode(row)}});
 }
 
@@ -49,13 +51,13 @@ absl::Status DiskCache::fill_in(const Digest& blob, const Chunk& chunk) {
   if (row.frame_size != chunk.blob_size) {
     return absl::FailedPreconditionError(str_cat("chunk ", chunk.digest.brief(), " is here as another frame"));
   }
-  const absl::StatusOr<ObjectRow> known = object_row(blob);
-  if (known.ok() && known->complete) return absl::OkStatus();
-  SAMARA_ASSIGN_OR_RETURN(const std::string frame, read_frame(row));
-  SAMARA_RETURN_IF_ERROR(make_room(frame.size()));
+  SAMARA_ASSIGN_OR_RETURN(const Frame frame, read_frame(row));
+  SAMARA_RETURN_IF_ERROR(make_room(frame.size));
   const auto lock = locks_.shared(blob);
+  SAMARA_ASSIGN_OR_RETURN(const ObjectRow known, object_row(blob));
+  if (known.complete) return absl::OkStatus();
   SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, open_blob(blob));
-  const absl::Status written = pwrite_all(file->get(), as_bytes(frame), chunk.blob_offset);
+  const absl::Status written = pwrite_all(file->get(), frame.bytes(), chunk.blob_offset);
   space_.set_file(blob, file->get());
   return annotate(written, str_cat("fill in ", object_path(blob)));
 }

@@ -41,7 +41,9 @@ absl::Status EvictionPass::look_at_objects() {
     const absl::StatusOr<Digest> digest = Digest::from_key(key);
     const absl::StatusOr<ObjectRow> row = decode_object_row(value);
     if (!digest.ok() || !row.ok()) return true;
-    if (!row->complete) {
+    // A blob that the swarm has in hand goes as a whole, like a complete one: a hole would be given out as bytes.
+    const bool goes_whole = row->complete || cache_.is_written_elsewhere(*digest);
+    if (!goes_whole) {
       partial_.emplace(*digest, 0);
       return true;
     }

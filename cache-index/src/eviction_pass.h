@@ -54,9 +54,9 @@ class EvictionPass {
   EvictionPlan plan_;
   std::uint64_t target_ = 0;  // that used() should come down to
   std::vector<Object> candidates_;
-  std::unordered_set<Digest> whole_;                   // complete blobs: their chunks go with them
+  std::unordered_set<Digest> whole_;                   // blobs whose chunks go with them, see look_at_objects()
   std::unordered_set<Digest> spare_;                   // original layers whose converted form is here
-  std::unordered_set<Digest> leaving_;                 // complete blobs that go in this pass
+  std::unordered_set<Digest> leaving_;                 // those of them that go in this pass
   std::unordered_map<Digest, std::uint64_t> partial_;  // partial blobs, with how many chunks lie in them
   std::uint64_t protected_bytes_ = 0, chunks_ = 0, objects_ = 0;
 };

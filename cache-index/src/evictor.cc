@@ -5,37 +5,42 @@
 
 namespace samara::cache_index {
 
-Evictor::Evictor(const Space& space, const Clock& clock, Work work)
-    : space_(space), clock_(clock), work_(std::move(work)), thread_([this] { run(); }) {}
-
-Evictor::~Evictor() {
+void Evictor::start() {
   {
     const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    running_ = true;
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+void Evictor::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = false;
   }
   wake_.notify_all();
   done_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 bool Evictor::make_room(std::uint64_t bytes) {
   if (space_.fits(bytes)) return true;
   {
     std::unique_lock lock(mutex_);
-    if (stopping_ || clock_.now() < hopeless_until_) return false;
+    if (!running_ || clock_.now() < hopeless_until_) return false;
     wanted_ = std::max(wanted_, bytes);
     const std::uint64_t next = passes_ + 1;  // a pass under way may have looked before we needed anything
     wake_.notify_all();
-    done_.wait_for(lock, kPatience, [&] { return stopping_ || finished_ >= next; });
+    done_.wait_for(lock, kPatience, [&] { return !running_ || finished_ >= next; });
   }
   return space_.fits(bytes);
 }
 
 void Evictor::run() {
   std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    wake_.wait_for(lock, kTick, [this] { return stopping_ || wanted_ > 0; });
-    if (stopping_) return;
+  while (running_) {
+    wake_.wait_for(lock, kTick, [this] { return !running_ || wanted_ > 0; });
+    if (!running_) return;
     const std::uint64_t wanted = std::exchange(wanted_, 0);
     ++passes_;
     lock.unlock();

@@ -14,19 +14,25 @@ namespace samara::cache_index {
 
 /// Keeps the cache below its limit: in the background from a high mark down to a low one, and at once for a write that
 /// would pass the limit.
-/// Threads: make_room() on any; a thread of its own runs everything that it is given.
+/// Threads: make_room() on any, also while it starts or stops; start() and stop() on one. A thread of its own runs
+/// everything that it is given.
 class Evictor {
  public:
   struct Work {
     std::function<void(std::uint64_t target)> evict;  ///< until at most `target` bytes are used, or nothing may go
     std::function<void()> housekeeping;               ///< every second or so
   };
-  /// Borrows `space` and `clock`. Starts.
-  Evictor(const Space& space, const Clock& clock, Work work);
-  ~Evictor();
+  /// Borrows `space` and `clock`.
+  Evictor(const Space& space, const Clock& clock, Work work)
+      : space_(space), clock_(clock), work_(std::move(work)) {}
+  ~Evictor() { stop(); }
   Evictor(const Evictor&) = delete;
 
-  /// True once `bytes` more fit. Waits for a pass where there is hope; after one in vain nobody waits for some seconds.
+  void start();
+  void stop();  ///< waits for a pass under way; idempotent
+
+  /// True once `bytes` more fit. Waits for a pass where there is hope; after one in vain nobody waits for some seconds,
+  /// nor does anybody while it isn't started.
   bool make_room(std::uint64_t bytes);
 
  private:
@@ -41,7 +47,7 @@ class Evictor {
   const Work work_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
-  bool stopping_ = false;
+  bool running_ = false;
   std::uint64_t wanted_ = 0;   // bytes that somebody waits for
   std::uint64_t passes_ = 0;   // begun
   std::uint64_t finished_ = 0;

@@ -73,15 +73,18 @@ std::string FrameCompressor::compress(std::span<const std::uint8_t> bytes) {
   return scratch.substr(0, ZSTD_isError(size) ? 0 : size);
 }
 
+absl::StatusOr<std::string> unpack_frame(std::uint32_t size, std::span<const std::uint8_t> frame) {
+  if (size == 0 || size > kMaxChunkBytes) return absl::DataLossError("impossible size");
+  std::string bytes(size, '\0');
+  SAMARA_RETURN_IF_ERROR(decompress_frame(frame, {reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()}));
+  return bytes;
+}
+
 absl::StatusOr<std::string> open_frame(const Chunk& chunk, std::span<const std::uint8_t> frame) {
-  if (chunk.stream_size == 0 || chunk.stream_size > kMaxChunkBytes) return damaged(chunk, "impossible size");
   if (frame.size() != chunk.blob_size) return damaged(chunk, "frame cut short or too long");
-  std::string bytes(chunk.stream_size, '\0');
-  const std::span<std::uint8_t> out(reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size());
-  if (const absl::Status status = decompress_frame(frame, out); !status.ok()) {
-    return annotate(status, str_cat("chunk ", chunk.digest.to_string()));
-  }
-  if (sha256(as_bytes(bytes)) != chunk.digest) return damaged(chunk, "content differs from the digest");
+  absl::StatusOr<std::string> bytes = unpack_frame(chunk.stream_size, frame);
+  if (!bytes.ok()) return annotate(bytes.status(), str_cat("chunk ", chunk.digest.to_string()));
+  if (sha256(as_bytes(*bytes)) != chunk.digest) return damaged(chunk, "content differs from the digest");
   return bytes;
 }
 

@@ -2,8 +2,9 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace samara::cache_index {
 
@@ -23,5 +24,7 @@ std::uint32_t zstd_version();
 /// Decompresses the frame into `out`, which it must fill exactly; DataLoss otherwise. No digest is checked.
 /// Threads: any; each keeps a decompression context of its own.
 absl::Status decompress_frame(std::span<const std::uint8_t> frame, std::span<std::uint8_t> out);
+/// The same into a string of `size` bytes, at most kMaxChunkBytes.
+absl::StatusOr<std::string> unpack_frame(std::uint32_t size, std::span<const std::uint8_t> frame);
 
 }  // namespace samara::cache_index

@@ -60,9 +60,9 @@ namespace {
 
 /// Whether the frame gives these bytes back.
 bool gives_back(std::string_view frame, std::vector<std::uint8_t>& reopened, std::span<const std::uint8_t> bytes) {
-  reopened.resize(bytes.size());
-  return decompress_frame(as_bytes(frame), reopened).ok() &&
-         std::memcmp(reopened.data(), bytes.data(), bytes.size()) == 0;
+  if (reopened.size() < bytes.size()) reopened.resize(bytes.size());
+  const std::span out = std::span(reopened).first(bytes.size());
+  return decompress_frame(as_bytes(frame), out).ok() && std::memcmp(out.data(), bytes.data(), bytes.size()) == 0;
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ absl::StatusOr<FsckReport> fsck(const FsckOptions& options) {
     repaired = true;
   }
   SAMARA_RETURN_IF_ERROR(store.status());
-  SAMARA_RETURN_IF_ERROR(check_format(**store, options.root));
+  SAMARA_RETURN_IF_ERROR(check_format(**store, options.root, OlderFormat::kRefuse));
   FsckRun run(options, **store);
   run.report.database_repaired = repaired;
   SAMARA_RETURN_IF_ERROR(run.run());

@@ -2,6 +2,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdarg>
 #include <map>
 
 #include "base/file.h"
@@ -69,6 +71,12 @@ class NoAutomaticRecovery final : public rocksdb::EventListener {
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* automatic) override {
     *automatic = false;
   }
+};
+
+class NoLog final : public rocksdb::Logger {
+ public:
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
 };
 
 rocksdb::DBOptions database_options() {
@@ -204,6 +212,24 @@ absl::StatusOr<std::unique_ptr<Store>> Store::open(const std::string& path, cons
     return absl::UnavailableError(str_cat("the database ", path, " is in use by another process"));
   }
   SAMARA_RETURN_IF_ERROR(to_status(status, str_cat("open the database ", path)));
+  RocksStore::Handles handles;
+  for (std::size_t i = 0; i < names.size(); ++i) handles.emplace(names[i], opened[i]);
+  return std::make_unique<RocksStore>(std::unique_ptr<rocksdb::DB>(db), std::move(handles));
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::open_read_only(const std::string& path) {
+  SAMARA_ASSIGN_OR_RETURN(const std::vector<std::string> names, all_tables(path, {}));
+  const std::shared_ptr<rocksdb::Cache> block_cache = rocksdb::NewLRUCache(kBlockCacheBytes, kBlockCacheShards);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : names) descriptors.emplace_back(name, table_options(block_cache));
+  rocksdb::DBOptions options = database_options();
+  options.max_open_files = -1;  // all at once: the process that writes may remove them
+  options.info_log = std::make_shared<NoLog>();  // which else would lie beside that of the other process
+
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> opened;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path, descriptors, &opened, &db);
+  SAMARA_RETURN_IF_ERROR(to_status(status, str_cat("read the database ", path)));
   RocksStore::Handles handles;
   for (std::size_t i = 0; i < names.size(); ++i) handles.emplace(names[i], opened[i]);
   return std::make_unique<RocksStore>(std::unique_ptr<rocksdb::DB>(db), std::move(handles));

@@ -69,6 +69,16 @@ TEST_F(CacheChunks, AreDroppedWhenAlteredOnDiskAndMendedByStoringThemAgain) {
   EXPECT_EQ(cache_->read_chunk(second_.chunk).value(), second_.bytes);
 }
 
+TEST_F(CacheChunks, AreVerifiedAgainOnceTheyWereStoredAgain) {
+  put(blob_, first_);
+  ASSERT_TRUE(cache_->read_chunk(first_.chunk).ok());
+  ASSERT_TRUE(cache_->remove_object(blob_).ok());
+  put(blob_, first_);
+  alter(cache_->object_path(blob_), first_.chunk.blob_offset + first_.chunk.blob_size / 2);
+
+  EXPECT_TRUE(absl::IsDataLoss(cache_->read_chunk(first_.chunk).status()));
+}
+
 TEST_F(CacheChunks, AreNotFoundWhenTheirFileIsCut) {
   put(blob_, first_);
   put(blob_, second_);

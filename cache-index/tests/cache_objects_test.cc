@@ -202,6 +202,28 @@ TEST(CacheOpen, RefusesANewerFormatVersion) {
   EXPECT_THAT(std::string(older.status().message()), HasSubstr("format version 2"));
 }
 
+TEST(CacheOpen, BeginsAnewOverAnOlderFormatButKeepsPinsAndTheTablesOfOthers) {
+  const TempDir dir = *TempDir::create("cache");
+  const Digest object = sha256(as_bytes("text"));
+  {
+    const auto cache = Cache::open({.root = dir.path()}, {"tags"});
+    ASSERT_TRUE(cache.ok()) << cache.status();
+    ASSERT_TRUE((*cache)->put_object(object, as_bytes("text")).ok());
+    ASSERT_TRUE((*cache)->add_pin({.name = "kept", .reason = "", .expires = 0, .members = {object}}).ok());
+    ASSERT_TRUE((*cache)->store().write({{"meta", "format", "0"}, {"chunks", "of another shape", "?"}, {"tags", "a", "b"}}).ok());
+  }
+
+  const auto cache = Cache::open({.root = dir.path()}, {"tags"});
+
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  EXPECT_FALSE((*cache)->has_object(object));
+  EXPECT_FALSE(fs::exists((*cache)->object_path(object)));
+  EXPECT_TRUE(absl::IsNotFound((*cache)->store().get("chunks", "of another shape").status()));
+  EXPECT_EQ((*cache)->store().get("tags", "a").value(), "b");
+  EXPECT_EQ((*cache)->pins()->size(), 1u);
+  EXPECT_EQ((*cache)->store().get("meta", "format").value(), "1");
+}
+
 TEST(CacheOpen, SharesItsDatabaseWithTablesOfOthers) {
   const TempDir dir = *TempDir::create("cache");
   const auto cache = Cache::open({.root = dir.path()}, {"tags"});

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "cache_fixture.h"
+#include "sample_layer.h"
 
 namespace samara::cache_index {
 namespace {
@@ -16,6 +19,7 @@ class CachePartialBlobs : public CacheTest {
 
   const MadeChunk first_ = make_chunk(std::string(5000, 'x'));
   const MadeChunk second_ = make_chunk("what a file holds", first_.frame.size());
+  const std::string noise_ = sample_bytes(3, 100'000);
   const std::string bytes_ = first_.frame + second_.frame;
   const Digest blob_ = digest_of(bytes_), other_blob_ = digest_of("another blob");
 };
@@ -55,6 +59,46 @@ TEST_F(CachePartialBlobs, TakeChunksFromWhateverBlobHasThem) {
   ASSERT_TRUE(filled.ok()) << filled;
   EXPECT_EQ(read_file(cache_->object_path(blob_)).value(), bytes_);
   EXPECT_TRUE(absl::IsNotFound(cache_->fill_in(blob_, second_.chunk)));  // no row yet
+}
+
+TEST_F(CachePartialBlobs, AreVerifiedAtEachReadWhileOthersMayWriteThere) {
+  const MadeChunk noise = make_chunk(noise_);  // stored as it is: a byte altered doesn't break its frame
+  ASSERT_TRUE(cache_->put_frame(blob_, noise.chunk, as_bytes(noise.frame)).ok());
+  ASSERT_TRUE(cache_->read_chunk(noise.chunk).ok());
+
+  const absl::StatusOr<Fd> file = cache_->open_partial(blob_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_TRUE(cache_->read_chunk(noise.chunk).ok());
+  ASSERT_TRUE(pwrite_all(file->get(), as_bytes("of somebody who lies"), noise.chunk.blob_size / 2).ok());
+
+  EXPECT_TRUE(absl::IsDataLoss(cache_->read_chunk(noise.chunk).status()));
+}
+
+TEST_F(CachePartialBlobs, GoWholeOrNotAtAllWhileOthersHaveThem) {
+  const MadeChunk noise = make_chunk(noise_);
+  ASSERT_TRUE(cache_->put_frame(blob_, noise.chunk, as_bytes(noise.frame)).ok());
+  const absl::StatusOr<Fd> file = cache_->open_partial(blob_);
+  ASSERT_TRUE(file.ok()) << file.status();
+
+  ASSERT_TRUE(cache_->evict_to(0).ok());
+
+  EXPECT_FALSE(cache_->has_chunk(noise.chunk.digest));
+  EXPECT_FALSE(std::filesystem::exists(cache_->object_path(blob_)));
+  EXPECT_TRUE(absl::IsNotFound(cache_->adopt_frame(blob_, noise.chunk)));
+  EXPECT_TRUE(absl::IsNotFound(cache_->fill_in(blob_, noise.chunk)));
+  std::string there(noise.frame.size(), '\0');
+  ASSERT_TRUE(pread_all(file->get(), {reinterpret_cast<std::uint8_t*>(there.data()), there.size()}, 0).ok());
+  EXPECT_TRUE(there == noise.frame) << "whoever has the file must find no holes in it";
+}
+
+TEST_F(CachePartialBlobs, StayWhileTheyAreInUse) {
+  write(second_);
+  cache_->start_eviction([this] { return Cache::InUse{.objects = {blob_}, .layers = {}, .layers_stay = false}; });
+
+  ASSERT_TRUE(cache_->evict_to(0).ok());
+
+  EXPECT_TRUE(cache_->adopt_frame(blob_, second_.chunk).ok());
+  cache_->stop_eviction();
 }
 
 TEST_F(CachePartialBlobs, AreWholeOnceTheirBytesHashToTheirName) {

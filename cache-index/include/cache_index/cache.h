@@ -60,8 +60,8 @@ class ObjectWriter {
 ///   <root>/incoming/               what is being written; after a restart, objects of which a part has come
 ///
 /// A row is written after its bytes, so that kill -9 at any instant leaves no row that lies; open() also drops rows of
-/// files that somebody removed or cut meanwhile. A chunk is verified by digest each time it is read; one that fails is
-/// dropped and reported as DataLoss, and fetching it again mends it.
+/// files that somebody removed or cut meanwhile. A chunk is verified by digest when it is read the first time after it
+/// was stored or after a restart; one that fails is dropped and reported as DataLoss, and fetching it again mends it.
 ///
 /// What it takes of the disk is bounded by Limits, once start_eviction() was called: what was used longest ago goes, by
 /// range where a blob is here in part, by file else (docs/cache.md has the order). A write for which there is no room
@@ -83,6 +83,7 @@ class Cache {
     Metrics* metrics = nullptr;    ///< borrowed; nullptr: nobody reads them
   };
   /// `extra_tables`: tables of other components that share the database (store()).
+  /// A cache in an older format begins anew; pins and other components' tables stay.
   /// Errors: FailedPrecondition (written by a newer version), Unavailable (another process has it), disk errors.
   static absl::StatusOr<std::unique_ptr<Cache>> open(const Options& options, std::vector<std::string> extra_tables = {});
   virtual ~Cache() = default;
@@ -107,10 +108,12 @@ class Cache {
   virtual absl::StatusOr<LayerRecord> converted_layer(const Digest& layer) const = 0;
   /// A directory under incoming/ for LayerWriter; publish_layer() takes blob and index out of it.
   virtual absl::StatusOr<std::string> create_incoming_directory() = 0;
-  /// Moves `<directory>/blob` and `<directory>/index` into place and writes all rows in one batch.
+  /// Moves `<directory>/blob` and `<directory>/index` into place and writes their rows; the layer is there with the
+  /// last of them.
   virtual absl::Status publish_layer(const std::string& directory, const LayerRecord& record) = 0;
   virtual absl::StatusOr<LayerRecord> layer(const Digest& layer) const = 0;
   virtual absl::Status put_layer(const LayerRecord& record) = 0;
+  /// All records that can be read.
   virtual absl::StatusOr<std::vector<LayerRecord>> layers() const = 0;
 
   // Chunks. `blob` says in which blob's file a frame goes; any blob's copy answers a read.

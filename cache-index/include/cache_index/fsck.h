@@ -49,7 +49,7 @@ inline constexpr std::size_t kMostFsckProblems = 1000;
 
 /// With `mend`, what is wrong is removed, so that it is fetched again, and what can be kept is kept; without, nothing is
 /// changed. It needs 16 bytes of memory for each chunk of partial blobs.
-/// Errors: NotFound (no cache there), Unavailable (a daemon uses it), FailedPrecondition (a newer version's), DataLoss
+/// Errors: NotFound (no cache there), Unavailable (a daemon uses it), FailedPrecondition (another version's), DataLoss
 /// (the database can't be opened; with `mend` it is repaired), disk errors.
 absl::StatusOr<FsckReport> fsck(const FsckOptions& options);
 

@@ -31,6 +31,8 @@ class Store {
 
   /// Opens or creates `<path>` with exactly these tables (those on disk that aren't listed are opened and kept).
   static absl::StatusOr<std::unique_ptr<Store>> open(const std::string& path, const std::vector<std::string>& tables);
+  /// All tables as they are now, also while another process writes; write() fails.
+  static absl::StatusOr<std::unique_ptr<Store>> open_read_only(const std::string& path);
   /// Brings a database that open() calls damaged into a state that it opens, with the rows that can still be read.
   static absl::Status repair(const std::string& path);
   virtual ~Store() = default;
