@@ -71,7 +71,7 @@ TEST_F(ConvertedLayers, AreFoundAloneOrInADirectoryOfThem) {
 TEST_F(ConvertedLayers, GiveTheirTarBackToAFile) {
   const OpenLayer layer = open_converted(convert("layer", tar_)).value();
 
-  const absl::Status status = export_tar_file(layer, path("out.tar"));
+  const absl::Status status = export_tar_file(*layer.index, layer.chunks(), path("out.tar"));
 
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_TRUE(read_file(path("out.tar")).value() == tar_);
@@ -90,7 +90,7 @@ TEST_F(ConvertedLayers, GiveTheirTarBackToAPipe) {
     for (ssize_t got; (got = ::read(read_end.get(), buffer, sizeof buffer)) > 0;) received.append(buffer, static_cast<std::size_t>(got));
   });
 
-  const absl::Status status = export_tar(layer, write_end.get());
+  const absl::Status status = export_tar(*layer.index, layer.chunks(), write_end.get());
   write_end.reset();
   reader.join();
 
@@ -103,7 +103,7 @@ TEST_F(ConvertedLayers, LeaveNoTarBehindWhenAChunkIsDamaged) {
   flip_byte(files.blob, 300'000);
   const OpenLayer layer = open_converted(files).value();
 
-  const absl::Status status = export_tar_file(layer, path("out.tar"));
+  const absl::Status status = export_tar_file(*layer.index, layer.chunks(), path("out.tar"));
 
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("blob bytes"));
