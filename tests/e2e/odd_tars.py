@@ -110,6 +110,10 @@ def cases(work):
                file(b"f"))
     yield bare("pax-size-in-record", pax({b"size": b"5"}), header(b"f", size=5) + padded(b"12345"), file(b"after"))
     yield bare("pax-not-utf8", pax({b"path": b"latin1-\xe9\xff"}), file(b"x"), file(b"raw-\xe9\xfe"))
+    yield bare("pax-binary", pax({b"hdrcharset": b"BINARY", b"path": b"raw-\xff", b"linkpath": b"to-\xfe"}), symlink(b"s", b"y"))
+    yield bare("pax-and-gnu-long", pax({b"path": b"by-pax"}), gnu_long(b"L", b"by-gnu"), file(b"f", magic=GNU),
+               gnu_long(b"L", b"by-gnu-2"), pax({b"path": b"by-pax-2"}), file(b"g"))
+    yield bare("pax-xattr-of-symlink", pax({b"SCHILY.xattr.user.note": b"hi"}), symlink(b"s", b"y"), file(b"f"))
     yield bare("pax-times", *(pax({b"mtime": time}) + file(b"t%d" % i) for i, time in enumerate(
         (b"0", b"0.5", b"-1.25", b"1.1234567891234", b"4102444800", b"20000000000", b"-100000000000"))))
     yield bare("pax-long-values", pax({b"path": deep + b"/f", b"linkpath": b"x" * 4000}), symlink(b"s", b"y"))
@@ -132,6 +136,10 @@ def cases(work):
                symlink(b"s", b"a"), hard_link(b"t", b"s"), file(b"a2"), hard_link(b"/abs", b"/a2"))
     yield bare("hard-link-replaces", file(b"a"), file(b"b", b"other"), hard_link(b"b", b"a"))
     yield bare("hard-link-then-replaced", file(b"a"), hard_link(b"b", b"a"), file(b"a", b"new"))
+    yield bare("hard-links-to-special", header(b"pipe", b"6", mode=0o600), hard_link(b"pipe2", b"pipe", mode=0o600),
+               header(b"null", b"3", device=(1, 3), mode=0o666), hard_link(b"null2", b"null", mode=0o666))
+    yield bare("sizes-of-what-has-no-data", file(b"a"), header(b"b", b"1", size=8, link=b"a"), directory(b"d", size=512),
+               header(b"s", b"2", size=3, link=b"a"), header(b"pipe", b"6", size=7))
     yield bare("hard-link-to-later", hard_link(b"b", b"a"), file(b"a"), expect="refused")
     yield bare("hard-link-to-nothing", hard_link(b"b", b"nowhere"), expect="refused")
     yield bare("hard-link-to-directory", directory(b"d"), hard_link(b"b", b"d"), expect="refused")
@@ -153,6 +161,8 @@ def cases(work):
     yield bare("no-parents", file(b"a/b/c/d"), file(b"./e/f"), directory(b"g/h/"), symlink(b"i/j", b"k"))
     yield bare("prefixes", directory(b"./"), file(b"./f"), directory(b".//d//"), file(b"d/./g"), file(b"/h"), file(b"//d/i"),
                directory(b"t/"), file(b"t/./../t/k"))
+    yield bare("trailing-slashes", header(b"empty/", b"0", mode=0o640), directory(b"d/"), symlink(b"s/", b"d"),
+               header(b"pipe/", b"6"), file(b"d//f"))
     yield bare("dot-dot", directory(b"d"), file(b"d/../f"), file(b"../g"), file(b"../../d/h"), file(b"d/../../i"),
                hard_link(b"j", b"../f"))
     yield bare("root-entry", directory(b"./", 0o700, uid=5, mtime=5), file(b"f"))
@@ -175,6 +185,7 @@ def cases(work):
     yield bare("one-zero-block", file(b"f"), end=END[:512])
     yield bare("no-padding-at-the-end", file(b"f", b"z" * 512), header(b"g", size=3) + b"abc", end=b"")
     yield bare("much-padding", file(b"f"), end=b"\0" * 20480)
+    yield bare("no-bytes", end=b"")
     yield bare("cut-short", file(b"f"), header(b"g", size=5000) + b"abc", end=b"", expect="refused")
 
 

@@ -50,12 +50,9 @@ class Weights {
 /// The layer's tar, made while it is read.
 class WeightsTar : public ByteStream {
  public:
-  explicit WeightsTar(const Weights& weights)
+  WeightsTar(const Weights& weights, const std::string& header)
       : weights_(weights),
-        head_(TarBuilder()
-                  .directory("models/")
-                  .header({.name = "models/weights", .size = kFileBytes, .dialect = TarBuilder::Dialect::kGnu})
-                  .bytes()),
+        head_(TarBuilder().directory("models/").raw(header).bytes()),
         tail_(std::string((512 - kFileBytes % 512) % 512, '\0') + TarBuilder().file("models/after", "the end").end()) {}
 
   std::uint64_t size() const { return head_.size() + kFileBytes + tail_.size(); }
@@ -97,9 +94,17 @@ std::uint64_t peak_bytes() {
 }
 void reset_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
 
-TEST(LargeFile, IsConvertedInLittleMemoryAndReadAnywhere) {
+/// The size in base 256, and in a pax record, which is right whatever the header says.
+const std::string kGnuHeader =
+    TarBuilder().header({.name = "models/weights", .size = kFileBytes, .dialect = TarBuilder::Dialect::kGnu}).bytes();
+const std::string kPaxHeader =
+    TarBuilder().pax({{"size", std::to_string(kFileBytes)}}).header({.name = "models/weights", .size = 0}).bytes();
+
+class LargeFile : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(LargeFile, IsConvertedInLittleMemoryAndReadAnywhere) {
   const Weights weights;
-  WeightsTar tar(weights);
+  WeightsTar tar(weights, GetParam());
   const TempDir directory = TempDir::create("large-file").value();
   ThreadPool pool("compress", 2);
   reset_peak();
@@ -128,6 +133,9 @@ TEST(LargeFile, IsConvertedInLittleMemoryAndReadAnywhere) {
     EXPECT_TRUE(bytes.substr(0, expected.size()) == expected);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Sizes, LargeFile, ::testing::Values(kGnuHeader, kPaxHeader),
+                         [](const auto& param) { return param.index == 0 ? "InBase256" : "InAPaxRecord"; });
 
 }  // namespace
 }  // namespace samara::convert
