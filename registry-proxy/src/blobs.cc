@@ -85,7 +85,7 @@ absl::StatusOr<Blobs::Opened> Blobs::open(const BlobRef& blob) {
   if (fills_.size() >= options_.max_fills) return absl::ResourceExhaustedError("too many blobs are being downloaded");
   SAMARA_ASSIGN_OR_RETURN(auto writer, cache_.create_object(blob.digest));
   SAMARA_ASSIGN_OR_RETURN(std::shared_ptr<Fill> fill, Fill::create(blob, *upstream, std::move(writer), clock_,
-                                                                   options_.fill));
+                                                                   fill_options()));
   try {
     fills_[blob.digest] = Running{fill, std::thread([this, fill] { run_fill(fill); })};
   } catch (const std::system_error& e) {
@@ -93,6 +93,15 @@ absl::StatusOr<Blobs::Opened> Blobs::open(const BlobRef& blob) {
     return absl::ResourceExhaustedError(str_cat("can't start a download: ", e.what()));
   }
   return Opened(FillReader(fill));
+}
+
+// What could never fit isn't begun: room would be made for it until nothing else is left.
+FillOptions Blobs::fill_options() const {
+  FillOptions options = options_.fill;
+  const auto usage = cache_.usage();
+  if (usage.ok() && usage->limit > 0)
+    options.max_size = std::min(options.max_size, usage->limit - std::min(usage->limit, usage->pinned_bytes));
+  return options;
 }
 
 void Blobs::run_fill(const std::shared_ptr<Fill>& fill) {

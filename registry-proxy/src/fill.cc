@@ -14,7 +14,6 @@
 namespace samara::registry_proxy {
 namespace {
 
-constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{1} << 40;
 
 std::optional<std::uint64_t> content_length(const http::ResponseHead& head) {
   std::uint64_t length = 0;
@@ -139,7 +138,8 @@ absl::Status Fill::take_head(const http::ResponseHead& head, std::uint64_t offse
 
 absl::Status Fill::set_size(std::uint64_t size) {
   if (blob_.size && size != *blob_.size) return differs("the registry's blob", size, *blob_.size);
-  if (size > kMaxBlobBytes) return absl::ResourceExhaustedError(str_cat("a blob of ", size, " bytes"));
+  if (size > options_.max_size)
+    return absl::ResourceExhaustedError(str_cat("a blob of ", size, " bytes is more than can be kept"));
   {
     const std::lock_guard lock(mutex_);
     if (size_ && *size_ != size) return differs("the registry's blob now", size, *size_);
@@ -155,7 +155,7 @@ absl::Status Fill::take_body(std::span<const std::uint8_t> data) {
   skip_ -= dropped;
   data = data.subspan(dropped);
   if (abandoned()) return absl::CancelledError("nobody waits for the blob any more");
-  const std::uint64_t limit = size_.value_or(blob_.size.value_or(kMaxBlobBytes));  // written by this thread only
+  const std::uint64_t limit = size_.value_or(blob_.size.value_or(options_.max_size));  // written by this thread only
   if (data.size() > limit - std::min(limit, writer_->size()))
     return absl::DataLossError(str_cat("the blob is longer than ", limit, " bytes"));
   SAMARA_RETURN_IF_ERROR(writer_->append(data));

@@ -22,6 +22,14 @@
 
 namespace samara::registry_proxy {
 
+/// Bytes that differ everywhere, so that one at a wrong place shows: "0,1,2,…".
+inline std::string numbers(std::uint64_t size) {
+  std::string text;
+  for (std::uint64_t i = 0; text.size() < size; ++i) text += std::to_string(i) + ",";
+  text.resize(size);
+  return text;
+}
+
 /// A whole site over a fake registry and a cache in a directory of its own, answering HTTP. The registry's name is
 /// "fake.test", and its repositories are there without being made.
 struct SiteFixture {
@@ -38,6 +46,7 @@ struct SiteFixture {
     Conversions::Options conversions;
     Mirror::Options mirror;
     std::string root;  ///< of the cache; empty: the fixture's own directory
+    cache_index::Cache::Limits limits;
   };
 
   static Settings never_converting() {
@@ -48,7 +57,7 @@ struct SiteFixture {
 
   explicit SiteFixture(Settings settings = never_converting())
       : directory(*TempDir::create("site")),
-        cache(*cache_index::Cache::open({.root = settings.root.empty() ? directory.path() : settings.root}, SiteApi::tables())),
+        cache(*cache_index::Cache::open({.root = settings.root.empty() ? directory.path() : settings.root, .limits = settings.limits}, SiteApi::tables())),
         upstreams(upstream_options(settings), client, clock, metrics),
         references(cache->store()),
         entitlements(cache->store(), upstreams, clock),

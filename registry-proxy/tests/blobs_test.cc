@@ -17,14 +17,6 @@ using ::testing::HasSubstr;
 
 constexpr std::uint64_t kMiB = 1u << 20;
 
-// Bytes that differ everywhere, so that a byte at a wrong place shows.
-std::string numbers(std::uint64_t size) {
-  std::string text;
-  for (std::uint64_t i = 0; text.size() < size; ++i) str_append(&text, i, ",");
-  text.resize(size);
-  return text;
-}
-
 // Whether a failure is told or the connection is cut depends on whether bytes had been given by then.
 MATCHER(FailsOrIsCut, "") { return arg.head.status == 0 || arg.head.status >= 500; }
 

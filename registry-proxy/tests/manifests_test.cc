@@ -269,6 +269,21 @@ TEST(ManifestMirror, IsReadFromDiskOnceForManyWhoAsk) {
   EXPECT_EQ(site.upstream.requests("GET", "/manifests/"), 1);
 }
 
+TEST(ManifestMirror, KnowsSha512) {
+  SiteFixture site;
+  cache_index::Hasher hasher(Digest::Algorithm::kSha512);
+  hasher.update(as_bytes(index("a")));
+  const Digest digest = hasher.finish();
+  site.upstream.add_blob_as(digest, index("a"));
+
+  for (int times = 0; times < 3; ++times) {
+    const auto answer = site.manifest(digest.to_string());
+    EXPECT_EQ(answer.body, index("a"));
+    EXPECT_EQ(answer.head.headers.get("Docker-Content-Digest"), digest.to_string());
+  }
+  EXPECT_EQ(site.upstream.requests("GET", "/manifests/"), 1);
+}
+
 TEST(ManifestMirror, TakesTheNextEndpointsManifestWhenTheFirstOnesIsWrong) {
   FakeUpstream liar;
   auto settings = SiteFixture::never_converting();

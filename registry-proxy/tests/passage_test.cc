@@ -19,13 +19,6 @@ using ::testing::Optional;
 
 constexpr std::uint64_t kMiB = 1u << 20;
 
-std::string numbers(std::uint64_t size) {
-  std::string text;
-  for (std::uint64_t i = 0; text.size() < size; ++i) str_append(&text, i, ",");
-  text.resize(size);
-  return text;
-}
-
 // A site that keeps nothing: its only download hangs.
 class PassageTest : public ::testing::Test {
  protected:
@@ -75,6 +68,18 @@ TEST_F(PassageTest, GivesAnEmptyBlob) {
 
   EXPECT_EQ(answer.head.status, 200);
   EXPECT_EQ(answer.body, "");
+}
+
+TEST(Passage, OfABlobThatTheCacheCouldNeverHoldBeginsAtOnce) {
+  auto settings = SiteFixture::never_converting();
+  settings.limits.quota = 512 << 10;
+  SiteFixture site(settings);
+  const std::string content = numbers(kMiB);
+  const Digest blob = site.upstream.add_blob(content);
+
+  EXPECT_EQ(site.blob(blob).body, content);
+  EXPECT_FALSE(site.cache->has_object(blob));
+  EXPECT_EQ(site.upstream.seen_headers(blob.to_string(), "Range"), (std::vector<std::string>{"", "", "bytes=0-1048575"}));
 }
 
 TEST(CheckedPassage, HoldsTheLastBytesBackUntilTheDigestIsRight) {

@@ -107,8 +107,13 @@ start_small_site small 64MiB
 large=$(make_blob 100)
 blobs=()
 for _ in 1 2 3 4 5 6; do blobs+=("$(make_blob 20)"); done
-for one in "${blobs[@]}" "$large" "${blobs[@]}"; do
+for one in "${blobs[@]}" "$large" "${blobs[@]: -1}"; do
   equal "the digest of a blob through a small cache" "$(digest_through_site "$one" fast)" "$one"
+done
+times_fetched() { awk -v path="$1" 'index($NF, path) && $2 > 0' "$upstream_log" | wc -l; }
+equal "how often the last one was fetched, with one in between that could never be kept" "$(times_fetched "${blobs[-1]}")" 1
+for one in "${blobs[@]}"; do
+  equal "the digest of a blob that may have been evicted" "$(digest_through_site "$one" fast)" "$one"
 done
 small_enough() { (($(site_bytes small) <= 64 * mib)); }
 eventually 30 "the cache is within its quota" small_enough

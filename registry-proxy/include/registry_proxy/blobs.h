@@ -69,6 +69,7 @@ class Blobs {
     std::thread thread;
   };
   Opened join(const Running& running);
+  FillOptions fill_options() const;
   absl::Status fetch_part(const BlobRef& blob, ByteRange& rest, std::uint64_t total, const http::Client::OnBody& on_body);
   bool wait_unless_stopping(std::chrono::milliseconds pause);
   void run_fill(const std::shared_ptr<Fill>& fill);

@@ -31,6 +31,7 @@ struct FillOptions {
   std::chrono::milliseconds resume_backoff{200};  ///< doubles with each
   std::chrono::milliseconds longest_rest{30'000};  ///< that a registry may ask for (429) in the middle of a blob
   std::chrono::milliseconds abandon_after{60'000};  ///< without any reader
+  std::uint64_t max_size = std::uint64_t{1} << 40;  ///< of a blob; larger ones end with ResourceExhausted at once
 };
 
 /// One blob on its way from upstream into the cache, followed by any number of readers while it arrives.
