@@ -11,9 +11,7 @@ start_private_registry() {
   local directory=$work/private port
   port=$(free_port)
   mkdir -p "$directory"
-  # bcrypt of "hunter2"
-  # shellcheck disable=SC2016  # the dollars are bcrypt's
-  echo 'me:$2b$04$.gbEhqZ7Vcrtt8hyYWnudOoTDPOhS3SsJuFpmUkdpiT/ncqyN/PRq' >"$directory/htpasswd"
+  write_htpasswd "$directory/htpasswd"
   cat >"$directory/config.yml" <<YAML
 version: 0.1
 log: {level: info, accesslog: {disabled: false}}

@@ -27,7 +27,7 @@ struct BlobRef {
 };
 
 struct FillOptions {
-  int max_resumes = 5;  ///< without a MiB of progress between them
+  int max_resumes = 7;  ///< without a MiB of progress between them
   std::chrono::milliseconds resume_backoff{200};  ///< doubles with each
   std::chrono::milliseconds longest_rest{30'000};  ///< that a registry may ask for (429) in the middle of a blob
   std::chrono::milliseconds abandon_after{60'000};  ///< without any reader
