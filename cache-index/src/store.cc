@@ -85,7 +85,9 @@ rocksdb::DBOptions database_options() {
   options.create_missing_column_families = true;
   options.db_write_buffer_size = kWriteBuffersBytes;
   options.max_total_wal_size = kMaxWalBytes;
-  options.max_open_files = 64;
+  // All: a table has 64 MiB, so a terabyte of content takes ten of them. With a limit RocksDB keeps them in a cache of 64
+  // parts, in which two tables of one part push each other out: then each look-up opens a table anew, 150 us instead of 15.
+  options.max_open_files = -1;
   options.max_background_jobs = 2;
   options.manifest_preallocation_size = 64u << 10;
   options.listeners.push_back(std::make_shared<NoAutomaticRecovery>());
@@ -223,7 +225,6 @@ absl::StatusOr<std::unique_ptr<Store>> Store::open_read_only(const std::string& 
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) descriptors.emplace_back(name, table_options(block_cache));
   rocksdb::DBOptions options = database_options();
-  options.max_open_files = -1;  // all at once: the process that writes may remove them
   options.info_log = std::make_shared<NoLog>();  // which else would lie beside that of the other process
 
   rocksdb::DB* db = nullptr;
