@@ -15,8 +15,14 @@
 namespace samara::convert {
 namespace {
 
-constexpr std::uint64_t kFileBytes = (8ull << 30) + 12'345;  // more than octal digits of a tar header can say
 constexpr std::uint64_t kMegabyte = 1u << 20;
+
+/// A file larger than octal digits of a tar header can say, and where its size is said instead.
+struct Large {
+  const char* name;
+  std::uint64_t bytes;
+  std::string header;
+};
 
 /// The file's bytes: noise that comes again each 48 MiB, so that the blob stays small, but for a number that is
 /// another in each MiB of every 16th.
@@ -50,12 +56,13 @@ class Weights {
 /// The layer's tar, made while it is read.
 class WeightsTar : public ByteStream {
  public:
-  WeightsTar(const Weights& weights, const std::string& header)
+  WeightsTar(const Weights& weights, const Large& large)
       : weights_(weights),
-        head_(TarBuilder().directory("models/").raw(header).bytes()),
-        tail_(std::string((512 - kFileBytes % 512) % 512, '\0') + TarBuilder().file("models/after", "the end").end()) {}
+        file_bytes_(large.bytes),
+        head_(TarBuilder().directory("models/").raw(large.header).bytes()),
+        tail_(std::string((512 - file_bytes_ % 512) % 512, '\0') + TarBuilder().file("models/after", "the end").end()) {}
 
-  std::uint64_t size() const { return head_.size() + kFileBytes + tail_.size(); }
+  std::uint64_t size() const { return head_.size() + file_bytes_ + tail_.size(); }
 
   absl::StatusOr<std::size_t> read(std::span<std::uint8_t> out) override {
     const auto copy = [&](std::string_view from, std::uint64_t at) {
@@ -66,13 +73,13 @@ class WeightsTar : public ByteStream {
     std::size_t size = 0;
     if (position_ < head_.size()) {
       size = copy(head_, position_);
-    } else if (position_ < head_.size() + kFileBytes) {
+    } else if (position_ < head_.size() + file_bytes_) {
       const std::uint64_t at = position_ - head_.size();
       // Whole megabytes but at the end, so that each number is written in one piece.
-      size = std::min<std::uint64_t>({out.size(), kFileBytes - at, kMegabyte - at % kMegabyte});
+      size = std::min<std::uint64_t>({out.size(), file_bytes_ - at, kMegabyte - at % kMegabyte});
       weights_.fill(at, out.first(size));
     } else if (position_ < this->size()) {
-      size = copy(tail_, position_ - head_.size() - kFileBytes);
+      size = copy(tail_, position_ - head_.size() - file_bytes_);
     }
     position_ += size;
     return size;
@@ -80,6 +87,7 @@ class WeightsTar : public ByteStream {
 
  private:
   const Weights& weights_;
+  const std::uint64_t file_bytes_;
   const std::string head_, tail_;
   std::uint64_t position_ = 0;
 };
@@ -94,16 +102,21 @@ std::uint64_t peak_bytes() {
 }
 void reset_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
 
-/// The size in base 256, and in a pax record, which is right whatever the header says.
-const std::string kGnuHeader =
-    TarBuilder().header({.name = "models/weights", .size = kFileBytes, .dialect = TarBuilder::Dialect::kGnu}).bytes();
-const std::string kPaxHeader =
-    TarBuilder().pax({{"size", std::to_string(kFileBytes)}}).header({.name = "models/weights", .size = 0}).bytes();
+Large in_base_256(std::uint64_t bytes) {
+  return {"InBase256", bytes,
+          TarBuilder().header({.name = "models/weights", .size = bytes, .dialect = TarBuilder::Dialect::kGnu}).bytes()};
+}
+/// A pax record, which is right whatever the header says.
+Large in_a_pax_record(std::uint64_t bytes) {
+  return {"InAPaxRecord", bytes,
+          TarBuilder().pax({{"size", std::to_string(bytes)}}).header({.name = "models/weights", .size = 0}).bytes()};
+}
 
-class LargeFile : public ::testing::TestWithParam<std::string> {};
+class LargeFile : public ::testing::TestWithParam<Large> {};
 
 TEST_P(LargeFile, IsConvertedInLittleMemoryAndReadAnywhere) {
   const Weights weights;
+  const std::uint64_t file_bytes = GetParam().bytes;
   WeightsTar tar(weights, GetParam());
   const TempDir directory = TempDir::create("large-file").value();
   ThreadPool pool("compress", 2);
@@ -122,20 +135,21 @@ TEST_P(LargeFile, IsConvertedInLittleMemoryAndReadAnywhere) {
   const cache_index::ChunkSource chunks = cache_index::blob_file_source(blob.get());
   const auto models = index->lookup(cache_index::kRootInode, "models").value();
   const auto file = index->inode(index->lookup(models, "weights").value()).value();
-  ASSERT_EQ(file.size, kFileBytes);
-  for (const std::uint64_t offset : {std::uint64_t{0}, 16 * kMegabyte - 3, 4096 * kMegabyte + 7, 8191 * kMegabyte, kFileBytes - 1}) {
+  ASSERT_EQ(file.size, file_bytes);
+  for (const std::uint64_t offset : {std::uint64_t{0}, 16 * kMegabyte - 3, 4096 * kMegabyte + 7, 8191 * kMegabyte, file_bytes - 1}) {
     SCOPED_TRACE(offset);
     const auto chunk = index->chunk(index->chunk_at(file.data_offset + offset).value()).value();
     const std::string bytes = chunks(chunk).value();
     const std::uint64_t in_file = chunk.stream_offset - file.data_offset;
-    std::string expected(std::min<std::uint64_t>(bytes.size(), kFileBytes - in_file), '\0');
+    std::string expected(std::min<std::uint64_t>(bytes.size(), file_bytes - in_file), '\0');
     weights.fill(in_file, {reinterpret_cast<std::uint8_t*>(expected.data()), expected.size()});
     EXPECT_TRUE(bytes.substr(0, expected.size()) == expected);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, LargeFile, ::testing::Values(kGnuHeader, kPaxHeader),
-                         [](const auto& param) { return param.index == 0 ? "InBase256" : "InAPaxRecord"; });
+INSTANTIATE_TEST_SUITE_P(Sizes, LargeFile,
+                         ::testing::Values(in_base_256((8ull << 30) + 12'345), in_a_pax_record((40ull << 30) + 12'345)),
+                         [](const auto& param) { return param.param.name; });
 
 }  // namespace
 }  // namespace samara::convert
