@@ -42,14 +42,14 @@ std::uint64_t DiskCache::pinned_bytes(const Pin& pin) const {
   return bytes;
 }
 
-// A layer's chunks may lie in other blobs than its own: its index names them all.
+// A layer's chunks may lie in other blobs than its own, also where that is whole: its index names them all.
 void DiskCache::protect_pinned(const Pin& pin, Protection& protection) const {
   for (const Digest& member : pin.members) {
     protection.files.insert(member);
     const absl::StatusOr<LayerRecord> record = layer(member);
     if (!record.ok()) continue;
     protection.files.insert({record->index, record->blob});
-    if (has_object(record->blob) || !has_object(record->index)) continue;
+    if (!has_object(record->index)) continue;
     const auto index = IndexReader::open(object_path(record->index));
     if (index.ok()) protection.chunks.add_all_of(**index);
   }

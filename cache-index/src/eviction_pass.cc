@@ -19,6 +19,11 @@ absl::Status EvictionPass::run(std::uint64_t bytes) {
   (void)cache_.take_written();  // from here on it says which blobs got chunks that look_at_chunks() may not see
   SAMARA_RETURN_IF_ERROR(look_at_objects());
   SAMARA_RETURN_IF_ERROR(look_at_chunks());
+  for (const Object& object : candidates_) {
+    const std::uint64_t size = cache_.space().file_bytes(object.digest);
+    if (held_.contains(object.digest)) protected_bytes_ += size;
+    else plan_.add(object.tier, object.row.last_use, size);
+  }
   plan_.choose(bytes);
   SAMARA_RETURN_IF_ERROR(remove_objects());
   return remove_empty_blobs();
@@ -48,13 +53,11 @@ absl::Status EvictionPass::look_at_objects() {
       return true;
     }
     if (row->kind == ObjectRow::Kind::kBlob) whole_.insert(*digest);
-    const std::uint64_t bytes = cache_.space().file_bytes(*digest);
     if (protection_.files.contains(*digest)) {
-      protected_bytes_ += bytes;
-      return true;
+      protected_bytes_ += cache_.space().file_bytes(*digest);
+    } else {
+      candidates_.push_back({*digest, *row, tier_of(*digest, *row)});
     }
-    candidates_.push_back({*digest, *row, tier_of(*digest, *row)});
-    plan_.add(candidates_.back().tier, row->last_use, bytes);
     return true;
   }));
   std::sort(candidates_.begin(), candidates_.end(), [](const Object& a, const Object& b) {
@@ -80,9 +83,12 @@ absl::Status EvictionPass::scan_chunks(const std::function<bool(DiskCache::Store
 
 absl::Status EvictionPass::look_at_chunks() {
   return scan_chunks([&](const DiskCache::StoredChunk& chunk) {
-    if (whole_.contains(chunk.row.blob)) return true;
-    ++partial_[chunk.row.blob];
     const absl::StatusOr<Digest> digest = Digest::from_key(chunk.key);
+    if (whole_.contains(chunk.row.blob)) {
+      if (digest.ok() && protection_.chunks.contains(*digest)) held_.insert(chunk.row.blob);
+      return true;
+    }
+    ++partial_[chunk.row.blob];
     if (!digest.ok()) return true;
     if (protection_.files.contains(chunk.row.blob) || protection_.chunks.contains(*digest)) {
       protected_bytes_ += chunk.row.frame_size;
@@ -101,7 +107,7 @@ absl::Status EvictionPass::remove_objects() {
   for (const Object& object : candidates_) {
     const std::uint64_t used = cache_.space().used();
     if (!status.ok() || used - std::min(used, blob_bytes) <= target_) break;
-    if (!plan_.goes(object.tier, object.row.last_use)) continue;
+    if (held_.contains(object.digest) || !plan_.goes(object.tier, object.row.last_use)) continue;
     if (!whole_.contains(object.digest)) {
       status = remove_object(object);
     } else if (cache_.begin_leaving(object.digest, object.row.last_use)) {

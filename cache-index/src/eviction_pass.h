@@ -55,6 +55,7 @@ class EvictionPass {
   std::uint64_t target_ = 0;  // that used() should come down to
   std::vector<Object> candidates_;
   std::unordered_set<Digest> whole_;                   // blobs whose chunks go with them, see look_at_objects()
+  std::unordered_set<Digest> held_;                    // those of them in which a chunk lies that must stay
   std::unordered_set<Digest> spare_;                   // original layers whose converted form is here
   std::unordered_set<Digest> leaving_;                 // those of them that go in this pass
   std::unordered_map<Digest, std::uint64_t> partial_;  // partial blobs, with how many chunks lie in them

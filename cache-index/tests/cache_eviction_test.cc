@@ -319,6 +319,24 @@ TEST_F(CacheEviction, TakesChunksOfLayersInUseLastAndNotAtAllWhileNobodyCouldBri
   cache_->stop_eviction();
 }
 
+TEST_F(CacheEviction, TakesNoBlobInWhichAChunkLiesThatMustStay) {
+  LayerRecord record;
+  ASSERT_NO_FATAL_FAILURE(publish_sample_layer(*cache_, &record));
+  const std::shared_ptr<const IndexReader> index = *IndexReader::open(cache_->object_path(record.index));
+  bool away = true;
+  cache_->start_eviction([&] { return Cache::InUse{.objects = {}, .layers = {index}, .layers_stay = away}; });
+
+  ASSERT_TRUE(cache_->evict_to(0).ok());
+  EXPECT_TRUE(cache_->has_object(record.blob));
+  EXPECT_EQ(cache_->presence(*index)->chunks, index->info().chunk_count);
+  EXPECT_GE(cache_->usage()->pinned_bytes, record.blob_size);
+
+  away = false;
+  ASSERT_TRUE(cache_->evict_to(0).ok());
+  EXPECT_FALSE(cache_->has_object(record.blob));
+  cache_->stop_eviction();
+}
+
 TEST_F(CacheEviction, NeverShowsWrongBytesToThoseWhoReadAndWriteMeanwhile) {
   std::vector<MadeChunk> chunks;
   for (std::uint32_t i = 0; i < 24; ++i) chunks.push_back(chunk(i, i));
