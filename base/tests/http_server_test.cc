@@ -324,13 +324,39 @@ TEST(HttpServer, LetsClientsBeyondTheLimitWait) {
   options.max_connections = 1;
   const auto server = serve(say_path, options);
   RawConnection first(server->port()), second(server->port());
-  first.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
-  ASSERT_THAT(first.read_until("GET /1"), EndsWith("GET /1"));
+  first.send("GET /1 HTTP/1.1\r\n");
   second.send("GET /2 HTTP/1.0\r\n\r\n");
 
   first.close();
 
   EXPECT_THAT(second.read_to_end(), EndsWith("GET /2"));
+}
+
+TEST(HttpServer, EndsAnIdleConnectionForAClientThatWaits) {
+  Server::Options options;
+  options.max_connections = 1;
+  const auto server = serve(say_path, options);
+  RawConnection idle(server->port()), waiting(server->port());
+  idle.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_THAT(idle.read_until("GET /1"), EndsWith("GET /1"));
+
+  waiting.send("GET /2 HTTP/1.0\r\n\r\n");
+
+  EXPECT_THAT(waiting.read_to_end(), EndsWith("GET /2"));
+  EXPECT_EQ(idle.read_to_end(), "");
+}
+
+TEST(HttpServer, EndsNoConnectionThatHasARequestToCome) {
+  Server::Options options;
+  options.max_connections = 1;
+  const auto server = serve(say_path, options);
+  RawConnection first(server->port()), waiting(server->port());
+  waiting.send("GET /2 HTTP/1.0\r\n\r\n");
+
+  first.send("GET /1 HTTP/1.0\r\n\r\n");
+
+  EXPECT_THAT(first.read_to_end(), EndsWith("GET /1"));
+  EXPECT_THAT(waiting.read_to_end(), EndsWith("GET /2"));
 }
 
 TEST(HttpServer, StopsWithRequestsUnderWay) {

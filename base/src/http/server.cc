@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <map>
@@ -86,12 +87,43 @@ void call_handler(const Handler& handler, const Request& request, ResponseWriter
   log::error("a request handler threw", {{"path", request.target.path}, {"error", e.what()}});
 }
 
+// What a connection does, so that one which only waits for its next request can make room for another one. A client
+// whose first request is still to come never makes room: it couldn't tell that from a server that doesn't work.
+// Threads: rest() and resume() the connection's, the others the acceptor's.
+class Activity {
+ public:
+  void rest() {
+    since_ = steady_clock::now().time_since_epoch().count();
+    state_ = State::kIdle;
+  }
+  // False: it has been dismissed, and has to end.
+  bool resume() {
+    State idle = State::kIdle;
+    return state_.compare_exchange_strong(idle, State::kBusy) || idle == State::kBusy;
+  }
+  bool idle() const { return state_ == State::kIdle; }
+  steady_clock::rep idle_since() const { return since_; }
+  // False: it isn't idle any more.
+  bool dismiss() {
+    State idle = State::kIdle;
+    return state_.compare_exchange_strong(idle, State::kDismissed);
+  }
+
+ private:
+  enum class State { kBusy, kIdle, kDismissed };
+  std::atomic<State> state_{State::kBusy};
+  std::atomic<steady_clock::rep> since_{0};
+};
+
 // All requests of one connection, one after the other; `from` says whose they are.
-void serve(Transport& transport, const Request& from, const Server::Options& options, const Handler& handler) {
+void serve(Transport& transport, const Request& from, const Server::Options& options, const Handler& handler,
+           Activity& activity) {
   constexpr milliseconds kLinger{500};
   RequestReader reader;
-  while (true) {
+  for (bool first = true;; first = false) {
+    if (!first) activity.rest();
     RequestReader::Result next = reader.next(transport, steady_clock::now() + options.idle_timeout);
+    if (!activity.resume()) return;
     if (next.outcome == RequestReader::Outcome::kClose) return;
     TransportWriter writer(transport, options.send_timeout, next);
     if (next.outcome == RequestReader::Outcome::kRefuse) {
@@ -129,15 +161,17 @@ class ThreadedServer final : public Server {
 
  private:
   struct Connection {
-    int fd = -1;  // -1 once the connection is done, so that stop() never touches a reused number
+    int fd = -1;  // -1 once the connection is done, so that nobody else touches a reused number
+    Activity activity;
     std::thread thread;
   };
 
   void accept_loop();
   bool wait_for_client();
   bool wait_for_room();
+  void dismiss_idle();
   void start(Fd fd, std::string peer);
-  void converse(Socket& socket, std::string peer);
+  void converse(Socket& socket, std::string peer, Activity& activity);
   void reap();
 
   const Options options_;
@@ -181,14 +215,30 @@ bool ThreadedServer::wait_for_client() {
   return entries[1].revents == 0;
 }
 
+// For a client that waits. False when stopping.
 bool ThreadedServer::wait_for_room() {
+  constexpr milliseconds kLookAgain{100};  // somebody may be idle by then
   std::unique_lock lock(mutex_);
-  room_.wait(lock, [this] { return stopping_ || active_ < options_.max_connections; });
+  const auto done = [this] { return stopping_ || active_ < options_.max_connections; };
+  while (!done()) {
+    dismiss_idle();
+    room_.wait_for(lock, kLookAgain, done);
+  }
   return !stopping_;
 }
 
+// Ends the connection that has been idle longest, if there is one. With mutex_ held.
+void ThreadedServer::dismiss_idle() {
+  Connection* longest = nullptr;
+  for (auto& [id, connection] : connections_) {
+    if (connection.fd < 0 || !connection.activity.idle()) continue;
+    if (longest == nullptr || connection.activity.idle_since() < longest->activity.idle_since()) longest = &connection;
+  }
+  if (longest != nullptr && longest->activity.dismiss()) ::shutdown(longest->fd, SHUT_RDWR);
+}
+
 void ThreadedServer::accept_loop() {
-  while (wait_for_room() && wait_for_client()) {
+  while (wait_for_client() && wait_for_room()) {
     reap();
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -204,15 +254,15 @@ void ThreadedServer::accept_loop() {
 }
 
 // One connection, from its first byte to its last.
-void ThreadedServer::converse(Socket& socket, std::string peer) {
+void ThreadedServer::converse(Socket& socket, std::string peer, Activity& activity) {
   const SigpipeBlock no_sigpipe;
   Request from;
   from.peer = std::move(peer);
-  if (tls_ == nullptr) return serve(socket, from, options_, handler_);
+  if (tls_ == nullptr) return serve(socket, from, options_, handler_, activity);
   const auto secured = tls_->accept(socket, steady_clock::now() + options_.handshake_timeout);
   if (!secured.ok()) return log::info("a connection was refused", {{"peer", from.peer}, {"error", secured.status()}});
   from.identity = (*secured)->identity();
-  serve(**secured, from, options_, handler_);
+  serve(**secured, from, options_, handler_, activity);
 }
 
 void ThreadedServer::start(Fd fd, std::string peer) {
@@ -225,10 +275,10 @@ void ThreadedServer::start(Fd fd, std::string peer) {
   Connection& connection = connections_[id];
   connection.fd = socket->fd();
   try {
-    connection.thread = std::thread([this, id, peer = std::move(peer), socket = std::move(socket)]() mutable {
-      converse(*socket, std::move(peer));
+    connection.thread = std::thread([this, id, &connection, peer = std::move(peer), socket = std::move(socket)]() mutable {
+      converse(*socket, std::move(peer), connection.activity);  // which stays where it is until the thread is joined
       const std::lock_guard lock(mutex_);
-      connections_[id].fd = -1;
+      connection.fd = -1;
       socket.reset();
       finished_.push_back(id);
       --active_;

@@ -59,8 +59,8 @@ bool is_loopback(std::string_view listen);
 
 /// HTTP/1.1 server, plain or over TLS: a thread a connection, keep-alive, hard limits on what a client may send.
 ///
-/// Limits: head 64 KiB, no request body read, `max_connections` at once, those in their handshake too (more wait in
-/// the backlog).
+/// Limits: head 64 KiB, no request body read, `max_connections` at once, those in their handshake too. More wait in the
+/// backlog, and the connection that has been idle longest after an answer ends for the first of them.
 /// Threads: `handler` is called on many threads at once.
 class Server {
  public:
