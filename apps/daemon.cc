@@ -21,6 +21,18 @@ int fail(const DaemonDescription& description, const absl::Status& status, int c
   return code;
 }
 
+// "<pages of address space> <resident pages> …", proc(5).
+void count_memory(Metrics& metrics) {
+  std::FILE* const file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return;
+  unsigned long long resident = 0;
+  const bool found = std::fscanf(file, "%*u %llu", &resident) == 1;
+  std::fclose(file);
+  if (!found) return;
+  metrics.gauge("process_resident_memory_bytes", "Memory of this process that is in RAM")
+      .set(static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)));
+}
+
 }  // namespace
 
 StopSignal::StopSignal() {
@@ -93,8 +105,9 @@ bool answer_health(const http::Request& request, http::ResponseWriter& response,
   return true;
 }
 
-bool answer_metrics(const http::Request& request, http::ResponseWriter& response, const Metrics& metrics) {
+bool answer_metrics(const http::Request& request, http::ResponseWriter& response, Metrics& metrics) {
   if (request.target.path != "/metrics") return false;
+  count_memory(metrics);
   (void)response.respond(200, metrics.expose(), "text/plain; version=0.0.4");
   return true;
 }

@@ -52,6 +52,6 @@ int daemon_main(int argc, char** argv, const DaemonDescription& description,
 bool answer_health(const http::Request& request, http::ResponseWriter& response,
                    const std::function<absl::Status()>& ready);
 /// The same for /metrics.
-bool answer_metrics(const http::Request& request, http::ResponseWriter& response, const Metrics& metrics);
+bool answer_metrics(const http::Request& request, http::ResponseWriter& response, Metrics& metrics);
 
 }  // namespace samara

@@ -73,6 +73,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::start(NodeOptions options) {
 
 absl::Status Node::open_layers() {
   std::vector<std::string> tables = snapshotter::Metadata::tables();
+  for (std::string& table : snapshotter::StartTraces::tables()) tables.push_back(std::move(table));
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
   const cache_index::Cache::Options cache{
       .root = options_.root, .limits = options_.cache_limits, .clock = &clock_, .metrics = &metrics_};
@@ -86,9 +87,15 @@ absl::Status Node::open_layers() {
     sources.push_back(site_client_.get());
   }
   fetcher_ = peer::ChunkFetcher::create(*cache_, sources, metrics_, clock_, options_.fetcher);
+  peer::ChunkReader* reader = fetcher_.get();
+  if (options_.learn) {
+    reader = &traces_.emplace(
+        cache_->store(), site_.get(), *fetcher_, [this](const Digest& chunk) { return cache_->has_chunk(chunk); }, clock_,
+        options_.traces);
+  }
   SAMARA_ASSIGN_OR_RETURN(keeper_, make_keeper(options_));
-  SAMARA_ASSIGN_OR_RETURN(
-      mount_, fuse_fs::LazyMount::create(mount_options(options_, keeper_.get()), *fetcher_, metrics_));
+  SAMARA_ASSIGN_OR_RETURN(mount_,
+                          fuse_fs::LazyMount::create(mount_options(options_, keeper_.get()), *reader, metrics_));
   return absl::OkStatus();
 }
 
@@ -121,8 +128,10 @@ absl::Status Node::open_snapshots() {
   }
   layers_.emplace(*finder_, *mount_, *cache_, *metadata_, background_ ? &*background_ : nullptr);
   SAMARA_ASSIGN_OR_RETURN(snapshotter_, snapshotter::Snapshotter::create(
-                                            {*metadata_, *directories_, *layers_, *finder_, metrics_, clock_}));
+                                            {*metadata_, *directories_, *layers_, *finder_, metrics_, clock_,
+                                             traces_ ? &*traces_ : nullptr}));
   cache_->start_eviction([this] { return in_use(); });  // from here on the layers in the mount are known
+  if (traces_) traces_->run();
   if (background_) background_->start();
   return absl::OkStatus();
 }
@@ -138,7 +147,12 @@ cache_index::Cache::InUse Node::in_use() {
 }
 
 absl::Status Node::serve() {
-  SAMARA_ASSIGN_OR_RETURN(node_server_, snapshotter::serve_node([this] { return status(); }, *cache_, options_.node_socket));
+  SAMARA_ASSIGN_OR_RETURN(node_server_, snapshotter::serve_node(
+                                            {.status = [this] { return status(); },
+                                             .cache = *cache_,
+                                             .traces = traces_ ? &*traces_ : nullptr,
+                                             .explain = [this](std::string_view container) { return explain(container); }},
+                                            options_.node_socket));
   SAMARA_ASSIGN_OR_RETURN(snapshots_server_,
                           snapshotter::serve_snapshots(*snapshotter_, options_.snapshotter_socket));
   SAMARA_ASSIGN_OR_RETURN(http_server_, http::Server::create(options_.server, [this](const auto& request, auto& out) {
@@ -153,11 +167,24 @@ Node::~Node() {
   if (snapshots_server_) snapshots_server_->stop();
   if (node_server_) node_server_->stop();
   if (background_) background_->stop();
+  if (traces_) traces_->stop();
   if (swarm_prefetch_) swarm_prefetch_->stop();
   if (cache_) cache_->stop_eviction();
 }
 
+std::vector<snapshotter::ExplainedRead> Node::explain(std::string_view container) {
+  return snapshotter::explain(container, *mount_, *layers_,
+                              [this](const Digest& chunk) { return fetcher_->slow_fetch(chunk); });
+}
+
+void Node::count_waiting() {
+  const fuse_fs::LazyMount::Waiting waiting = mount_->waiting();
+  metrics_.gauge("samara_fuse_waiting_reads", "Reads that wait for bytes now").set(static_cast<double>(waiting.reads));
+  metrics_.gauge("samara_fuse_hung_reads", "Reads that have waited for bytes for 10 s").set(static_cast<double>(waiting.hung));
+}
+
 void Node::answer(const http::Request& request, http::ResponseWriter& out) {
+  if (request.target.path == "/metrics") count_waiting();
   // Whoever can connect finds everything started: this server comes last and goes first.
   if (answer_health(request, out, [] { return absl::OkStatus(); }) || answer_metrics(request, out, metrics_)) return;
   // A client that left before the answer is no error of ours.

@@ -16,6 +16,7 @@
 #include "peer/swarm_prefetch.h"
 #include "snapshotter/server.h"
 #include "snapshotter/snapshotter.h"
+#include "snapshotter/start_traces.h"
 
 namespace samara {
 
@@ -42,6 +43,8 @@ class Node {
   absl::Status serve();
   void answer(const http::Request& request, http::ResponseWriter& out);
   snapshotter::NodeStatus status();
+  std::vector<snapshotter::ExplainedRead> explain(std::string_view container);
+  void count_waiting();
   /// What an eviction leaves alone: the layers in the mount, whole while no site could bring them again.
   cache_index::Cache::InUse in_use();
   snapshotter::NodeStatus::Site probe(const std::string& url);
@@ -54,7 +57,9 @@ class Node {
   http::Client client_;
   std::unique_ptr<cache_index::Cache> cache_;
   std::unique_ptr<peer::SiteClient> site_client_;  // null without sites
+  std::unique_ptr<snapshotter::LayerSite> site_;   // the same
   std::unique_ptr<peer::ChunkFetcher> fetcher_;
+  std::optional<snapshotter::StartTraces> traces_;  // nullopt: switched off
   std::unique_ptr<fuse_fs::ConnectionKeeper> keeper_;  // null: mounts end with the process
   std::unique_ptr<peer::Swarm> swarm_;  // null unless enabled, as the next two
   std::optional<peer::SwarmSites> swarm_sites_;
@@ -62,7 +67,6 @@ class Node {
   std::unique_ptr<fuse_fs::LazyMount> mount_;
   std::unique_ptr<snapshotter::Metadata> metadata_;
   std::optional<snapshotter::SnapshotDirectories> directories_;
-  std::unique_ptr<snapshotter::LayerSite> site_;
   std::optional<snapshotter::LayerFinder> finder_;
   std::optional<snapshotter::BackgroundFetch> background_;
   std::optional<snapshotter::LazyLayers> layers_;

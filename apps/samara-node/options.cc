@@ -82,6 +82,12 @@ absl::Status read_options(Config& config, NodeOptions& options) {
   options.background_fetch = background.flag("fetch", options.background_fetch);
   options.background.quiet = background.duration("quiet", options.background.quiet);
 
+  Config& traces = config.table("traces");
+  options.learn = traces.flag("learn", options.learn);
+  options.traces.share = traces.flag("share", options.traces.share);
+  options.traces.settle = traces.duration("settle", options.traces.settle);
+  options.traces.most_bytes = traces.size("most_bytes", options.traces.most_bytes);
+
   Config& wait = config.table("wait");
   options.finder.wait.base = wait.duration("base", options.finder.wait.base);
   options.finder.wait.ordinary_bytes_per_second =

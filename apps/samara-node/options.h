@@ -11,6 +11,7 @@
 #include "peer/site_access.h"
 #include "snapshotter/background_fetch.h"
 #include "snapshotter/layer_finder.h"
+#include "snapshotter/start_traces.h"
 #include "swarm_options.h"
 
 namespace samara {
@@ -31,6 +32,8 @@ struct NodeOptions {
   bool background_fetch = true;
   snapshotter::BackgroundFetch::Options background;
   snapshotter::LayerFinder::Options finder;
+  bool learn = true;
+  snapshotter::StartTraces::Options traces;
   HolderKind holder = HolderKind::kAuto;
   std::chrono::milliseconds abort_after{60'000};
   SwarmOptions swarm;

@@ -12,6 +12,7 @@ using registry_proxy::Source;
 absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
   std::vector<std::string> tables = registry_proxy::SiteApi::tables();
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
+  for (std::string& table : registry_proxy::StartTraces::tables()) tables.push_back(std::move(table));
   auto metrics = std::make_unique<Metrics>();
   const cache_index::Cache::Options cache_options{
       .root = options.root, .limits = options.cache_limits, .metrics = metrics.get()};
@@ -65,7 +66,8 @@ Site::Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_pt
       manifests_(*cache_, upstreams_, references_, clock_, metrics_, options_.manifests),
       conversions_(*cache_, blobs_, clock_, metrics_, options_.conversions),
       mirror_(upstreams_, entitlements_, manifests_, blobs_, conversions_, options_.mirror),
-      site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_) {}
+      site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_),
+      start_traces_(*cache_) {}
 
 Site::~Site() {
   upstreams_.stop();
@@ -79,6 +81,7 @@ Source Site::answer_admitted(const http::Request& request, http::ResponseWriter&
   const std::string& path = request.target.path;
   if (path == "/v2" || path.starts_with("/v2/")) return mirror_.handle(request, out);
   if (seeding_ && seeding_->handle(request, out)) return Source::kDisk;
+  if (registry_proxy::StartTraces::is_ours(path)) return start_traces_.handle(request, out);
   if (path.starts_with("/samara/")) return site_api_.handle(request, out);
   // A client that left before the answer is no error of ours.
   (void)out.respond(404, "samara-site serves /v2/, /samara/, /healthz, /readyz and /metrics\n", "text/plain");

@@ -14,6 +14,7 @@
 #include "options.h"
 #include "registry_proxy/access.h"
 #include "registry_proxy/site_api.h"
+#include "registry_proxy/start_traces.h"
 #include "seed/seeding.h"
 
 namespace samara {
@@ -49,6 +50,7 @@ class Site {
   registry_proxy::Conversions conversions_;
   registry_proxy::Mirror mirror_;
   registry_proxy::SiteApi site_api_;
+  registry_proxy::StartTraces start_traces_;
 
   std::unique_ptr<peer::Swarm> swarm_;  // null unless enabled, as the next three
   std::optional<seed::Grants> grants_;

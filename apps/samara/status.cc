@@ -1,18 +1,11 @@
-#include <grpcpp/grpcpp.h>
-
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "base/text.h"
 #include "commands.h"
-#include "node.grpc.pb.h"
+#include "node_client.h"
 
 namespace samara::cli {
 namespace {
@@ -24,18 +17,6 @@ constexpr const char* kHelp = R"(Shows what a node is doing: its sites, the laye
 Examples:
   samara status
   samara status --json | jq '.layers[] | select(.chunks_present < .chunks_total)')";
-
-constexpr std::chrono::seconds kPatience{10};
-
-absl::StatusOr<api::StatusResponse> ask(const std::string& address) {
-  const auto stub = api::Node::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kPatience);
-  api::StatusResponse response;
-  const grpc::Status status = stub->Status(&context, api::StatusRequest(), &response);
-  if (status.ok()) return response;
-  return absl::UnavailableError(str_cat("no node answers at ", address, ": ", status.error_message()));
-}
 
 std::string background_name(api::BackgroundFetch::State state) {
   switch (state) {
@@ -103,19 +84,6 @@ std::string present(const api::Layer& layer) {
 
 using Row = std::vector<std::string>;
 
-// Columns as wide as their widest cell; the last one isn't padded.
-void print_table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) std::printf("%-*s  ", static_cast<int>(widths[i]), row[i].c_str());
-    std::printf("%s\n", row.back().c_str());
-  }
-}
-
 void print(const api::StatusResponse& status) {
   std::vector<Row> facts = {{"version", status.version()},
                             {"up", duration(status.uptime_seconds())},
@@ -144,16 +112,15 @@ void print(const api::StatusResponse& status) {
 }
 
 struct Options {
-  std::string address = "unix:///run/samara/node.sock";
+  std::string address = kNodeAddress;
   bool json = false;
 };
 
 absl::Status run(const Options& options) {
-  const absl::StatusOr<api::StatusResponse> status = ask(options.address);
+  const auto status = ask_node(options.address, &api::Node::Stub::Status, api::StatusRequest());
   if (!status.ok()) return status.status();
   if (options.json) {
-    // Names come from outside: what isn't UTF-8 is replaced.
-    std::printf("%s\n", to_json(*status).dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    print_json(to_json(*status));
   } else {
     print(*status);
   }

@@ -27,7 +27,7 @@ Connection::Connection(const Options& options, const Parts& parts)
     : options_(options),
       metrics_(parts.metrics),
       pages_([this](auto node, auto offset, auto bytes) { store(node, offset, bytes); }),
-      reads_(parts.chunks, pages_, metrics_),
+      reads_(parts.chunks, pages_, metrics_, parts.slow),
       state_{.slots = slots_,
              .reads = reads_,
              .interrupts = parts.interrupts,

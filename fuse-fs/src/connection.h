@@ -37,6 +37,7 @@ class Connection {
     peer::ChunkReader& chunks;
     InterruptWatcher& interrupts;
     MountMetrics& metrics;
+    SlowReads& slow;
   };
   /// Mounts, and serves at once. What is borrowed outlives the connection. Errors: those of mount_fuse(); Unavailable
   /// (no agreement with the kernel).
@@ -55,6 +56,7 @@ class Connection {
 
   absl::Status attach(std::uint32_t slot, peer::LayerIndex layer);
   absl::Status detach(std::uint32_t slot);
+  const ReadService& reads() const { return reads_; }
   const SlotTable& slots() const { return slots_; }
   const std::string& mountpoint() const { return mount_.mountpoint; }
 

@@ -1,5 +1,6 @@
 #include "inflight_reads.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,13 @@ std::shared_ptr<ReadOperation> InflightReads::find(std::uint64_t id) const {
 std::size_t InflightReads::size() const {
   const std::lock_guard lock(mutex_);
   return reads_.size();
+}
+
+std::size_t InflightReads::older_than(std::chrono::steady_clock::duration age) const {
+  const auto limit = std::chrono::steady_clock::now() - age;
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(
+      std::count_if(reads_.begin(), reads_.end(), [&](const auto& read) { return read.second->started() < limit; }));
 }
 
 void InflightReads::wait_until_none(std::chrono::milliseconds patience) {

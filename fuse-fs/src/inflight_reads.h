@@ -21,6 +21,7 @@ class InflightReads {
   void remove(std::uint64_t id);  ///< fine if it isn't there
   std::shared_ptr<ReadOperation> find(std::uint64_t id) const;
   std::size_t size() const;
+  std::size_t older_than(std::chrono::steady_clock::duration age) const;
 
   /// Waits until there is none, but no longer than `patience`.
   void wait_until_none(std::chrono::milliseconds patience);

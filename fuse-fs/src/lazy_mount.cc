@@ -79,8 +79,21 @@ class TwoConnections final : public LazyMount {
     return path_in(connection_of(slot), slot);
   }
 
+  std::vector<SlowRead> slow_reads() const override { return slow_.all(); }
+
+  Waiting waiting() const override {
+    const std::lock_guard lock(mutex_);
+    Waiting waiting;
+    for (const Connection* connection : {plain_.get(), with_xattrs_.get()}) {
+      if (connection == nullptr) continue;
+      waiting.reads += connection->reads().waiting();
+      waiting.hung += connection->reads().waiting_for(kHung);
+    }
+    return waiting;
+  }
+
  private:
-  Connection::Parts parts() { return {.chunks = reader_, .interrupts = interrupts_, .metrics = metrics_}; }
+  Connection::Parts parts() { return {.chunks = reader_, .interrupts = interrupts_, .metrics = metrics_, .slow = slow_}; }
 
   /// What can't be taken over is let go of, which ends it; a new mount takes its place.
   void resume(std::map<std::string, Fd> kept) {
@@ -149,6 +162,7 @@ class TwoConnections final : public LazyMount {
   const Options options_;
   peer::ChunkReader& reader_;
   MountMetrics metrics_;
+  SlowReads slow_;
   InterruptWatcher interrupts_;
   mutable std::mutex mutex_;
   std::unique_ptr<Connection> plain_;

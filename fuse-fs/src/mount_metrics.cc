@@ -8,6 +8,9 @@ namespace {
 constexpr std::array<const char*, kOperations> kNames = {
     "lookup", "forget", "getattr", "readlink", "open",   "read",
     "opendir", "readdir", "getxattr", "listxattr", "statfs", "interrupt"};
+// In whose histogram; reads have one of their own, from arrival to answer.
+constexpr std::array<const char*, kOperations> kClasses = {
+    "names", "names", "names", "names", "names", nullptr, "directories", "directories", "xattrs", "xattrs", "mount", nullptr};
 constexpr std::chrono::milliseconds kStall{100};
 
 }  // namespace
@@ -23,7 +26,15 @@ MountMetrics::MountMetrics(Metrics& metrics)
       takeovers_(metrics.counter("samara_fuse_takeovers_total", "Connections taken over from an earlier process.")) {
   for (std::size_t i = 0; i < kOperations; ++i) {
     operations_[i] = &metrics.counter("samara_fuse_operations_total", "Requests of the kernel.", {{"op", kNames[i]}});
+    if (kClasses[i] == nullptr) continue;
+    seconds_[i] = &metrics.histogram("samara_fuse_seconds", "What answering a request takes, by class.",
+                                     {0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1}, {{"class", kClasses[i]}});
   }
+}
+
+void MountMetrics::answered(Operation operation, std::chrono::steady_clock::duration took) {
+  const auto i = static_cast<std::size_t>(operation);
+  if (seconds_[i] != nullptr) seconds_[i]->observe(std::chrono::duration<double>(took).count());
 }
 
 void MountMetrics::count(const ReadOperation::Outcome& outcome) {

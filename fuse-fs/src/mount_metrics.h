@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 
 #include "base/metrics.h"
@@ -16,6 +17,7 @@ inline constexpr std::size_t kOperations = 12;
 
 /// What the mount counts:
 ///   samara_fuse_operations_total{op}   requests by kind
+///   samara_fuse_seconds{class}         what answering takes of a request about names, directories, xattrs, the mount
 ///   samara_fuse_read_seconds           from a read's arrival to its answer
 ///   samara_fuse_read_bytes_total       answered
 ///   samara_fuse_read_stalls_total      reads that took longer than 100 ms
@@ -29,6 +31,7 @@ class MountMetrics {
   explicit MountMetrics(Metrics& metrics);
 
   void count(Operation operation) { operations_[static_cast<std::size_t>(operation)]->add(); }
+  void answered(Operation operation, std::chrono::steady_clock::duration took);
   void count(const ReadOperation::Outcome& outcome);
   Metrics::Counter& stored_bytes() { return stored_bytes_; }
   Metrics::Gauge& attached_layers() { return attached_layers_; }
@@ -36,6 +39,7 @@ class MountMetrics {
 
  private:
   std::array<Metrics::Counter*, kOperations> operations_;
+  std::array<Metrics::Histogram*, kOperations> seconds_{};  // null for those that aren't measured here
   Metrics::Histogram& read_seconds_;
   Metrics::Counter& read_bytes_;
   Metrics::Counter& read_stalls_;

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <climits>
 #include <cstring>
 #include <optional>
@@ -23,11 +24,21 @@ using cache_index::Inode;
 
 MountState& state_of(fuse_req_t request) { return *static_cast<MountState*>(fuse_req_userdata(request)); }
 
-MountState& counted(fuse_req_t request, Operation operation) {
-  MountState& state = state_of(request);
-  state.metrics.count(operation);
-  return state;
-}
+/// Counts a request when it comes, and how long its handler takes.
+class Served {
+ public:
+  Served(fuse_req_t request, Operation operation) : state_(state_of(request)), operation_(operation) {
+    state_.metrics.count(operation_);
+  }
+  ~Served() { state_.metrics.answered(operation_, std::chrono::steady_clock::now() - begin_); }
+  Served(const Served&) = delete;
+  MountState& state() const { return state_; }
+
+ private:
+  MountState& state_;
+  const Operation operation_;
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
 
 /// The layer of a node; null when it is a node of the mount itself, or the layer is gone.
 peer::LayerIndex find_layer(const MountState& state, std::uint64_t node) {
@@ -105,7 +116,8 @@ absl::StatusOr<std::uint32_t> lookup_inode(const cache_index::IndexReader& layer
 }
 
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  MountState& state = counted(request, Operation::kLookup);
+  const Served served(request, Operation::kLookup);
+  MountState& state = served.state();
   if (is_mounts_own(parent)) return lookup_in_own(request, state, parent, name);
   const NodeId directory = to_node_id(parent);
   const peer::LayerIndex layer = find_layer(state, parent);
@@ -130,12 +142,13 @@ void forget_node(SlotTable& slots, std::uint64_t node, std::uint64_t times) {
 }
 
 void forget(fuse_req_t request, fuse_ino_t node, std::uint64_t times) {
-  forget_node(counted(request, Operation::kForget).slots, node, times);
+  forget_node(Served(request, Operation::kForget).state().slots, node, times);
   fuse_reply_none(request);
 }
 
 void forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* forgets) {
-  MountState& state = counted(request, Operation::kForget);
+  const Served served(request, Operation::kForget);
+  MountState& state = served.state();
   for (std::size_t i = 0; i < count; ++i) forget_node(state.slots, forgets[i].ino, forgets[i].nlookup);
   fuse_reply_none(request);
 }
@@ -143,7 +156,8 @@ void forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* forge
 // ---- Attributes ----
 
 void getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info*) {
-  MountState& state = counted(request, Operation::kGetattr);
+  const Served served(request, Operation::kGetattr);
+  MountState& state = served.state();
   if (is_mounts_own(node)) {
     const struct stat own = own_stat(state.slots, node);
     fuse_reply_attr(request, &own, 0);
@@ -159,7 +173,8 @@ void getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info*) {
 }
 
 void readlink(fuse_req_t request, fuse_ino_t node) {
-  MountState& state = counted(request, Operation::kReadlink);
+  const Served served(request, Operation::kReadlink);
+  MountState& state = served.state();
   const NodeId id = to_node_id(node);
   const peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ESTALE));
@@ -181,7 +196,8 @@ void reply_sized(fuse_req_t request, std::string_view value, std::size_t size) {
 }
 
 void getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::size_t size) {
-  MountState& state = counted(request, Operation::kGetxattr);
+  const Served served(request, Operation::kGetxattr);
+  MountState& state = served.state();
   // ENOSYS: the kernel won't ask again, for any layer that will ever come.
   if (state.xattrs == Xattrs::kAbsent) return static_cast<void>(fuse_reply_err(request, ENOSYS));
   const peer::LayerIndex layer = find_layer(state, node);
@@ -192,7 +208,8 @@ void getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::size_t
 }
 
 void listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
-  MountState& state = counted(request, Operation::kListxattr);
+  const Served served(request, Operation::kListxattr);
+  MountState& state = served.state();
   const peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return reply_sized(request, "", size);  // programs take ENOSYS for a failure here
   const Viewer viewer = fuse_req_ctx(request)->uid == 0 ? Viewer::kSuperuser : Viewer::kOther;
@@ -202,7 +219,7 @@ void listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
 }
 
 void statfs(fuse_req_t request, fuse_ino_t) {
-  const SlotTable::Totals totals = counted(request, Operation::kStatfs).slots.totals();
+  const SlotTable::Totals totals = Served(request, Operation::kStatfs).state().slots.totals();
   struct statvfs out {};
   out.f_bsize = out.f_frsize = 4096;
   out.f_blocks = totals.bytes / 4096;
@@ -215,12 +232,12 @@ void statfs(fuse_req_t request, fuse_ino_t) {
 
 /// Nothing has to be kept for an open file or directory. Having heard so once, the kernel opens by itself.
 void open(fuse_req_t request, fuse_ino_t, fuse_file_info*) {
-  counted(request, Operation::kOpen);
+  const Served served(request, Operation::kOpen);
   fuse_reply_err(request, ENOSYS);
 }
 
 void opendir(fuse_req_t request, fuse_ino_t, fuse_file_info*) {
-  counted(request, Operation::kOpendir);
+  const Served served(request, Operation::kOpendir);
   fuse_reply_err(request, ENOSYS);
 }
 
@@ -231,7 +248,8 @@ void reply_page(fuse_req_t request, SlotTable& slots, const DirectoryPage& page)
 }
 
 void read_entries(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset, Detail detail) {
-  MountState& state = counted(request, Operation::kReaddir);
+  const Served served(request, Operation::kReaddir);
+  MountState& state = served.state();
   const auto from = static_cast<std::uint64_t>(offset);
   if (node == kMountRoot) {
     return reply_page(request, state.slots, read_mount_root(state.slots, from, size, detail));
@@ -257,18 +275,24 @@ void readdirplus(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t of
 /// Called on a serving thread, for a request that libfuse keeps alive meanwhile. The read may have been answered and
 /// be gone: `data` is its number, not its address.
 void read_interrupted(fuse_req_t request, void* data) {
-  MountState& state = counted(request, Operation::kInterrupt);
+  const Served served(request, Operation::kInterrupt);
+  MountState& state = served.state();
   const auto read = state.reads.find(reinterpret_cast<std::uintptr_t>(data));
   if (read != nullptr) state.interrupts.interrupted(read, fuse_req_ctx(request)->pid);
 }
 
 void read(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info*) {
-  MountState& state = counted(request, Operation::kRead);
+  const Served served(request, Operation::kRead);
+  MountState& state = served.state();
   const NodeId id = to_node_id(node);
   peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ESTALE));
   state.reads.read(
-      {.layer = std::move(layer), .file = id, .offset = static_cast<std::uint64_t>(offset), .size = size},
+      {.layer = std::move(layer),
+       .file = id,
+       .offset = static_cast<std::uint64_t>(offset),
+       .size = size,
+       .reader = fuse_req_ctx(request)->pid},
       std::make_unique<FuseReadReply>(request), [request](std::uint64_t waiting) {
         fuse_req_interrupt_func(request, read_interrupted, reinterpret_cast<void*>(std::uintptr_t{waiting}));
       });

@@ -45,6 +45,7 @@ class ReadOperation {
   /// Answers with `error` (an errno) if it hasn't answered yet.
   void cancel(int error);
   bool answered() const;
+  std::chrono::steady_clock::time_point started() const { return started_; }
 
  private:
   void chunk_arrived(std::size_t piece, absl::StatusOr<peer::ChunkBytes> bytes);

@@ -33,8 +33,14 @@ void ReadService::read(const Request& request, std::unique_ptr<ReadReply> reply,
   started.id = inflight_.new_id();
   started.layer = request.layer;
   started.file = request.file;
-  if (!pieces->empty() && !follows && request.offset != 0) {  // at 0, most readers go on
+  started.offset = request.offset;
+  started.size = request.size;
+  started.reader = request.reader;
+  if (!pieces->empty()) {
     started.first_chunk = pieces->front().chunk;
+    started.last_chunk = pieces->back().chunk;
+  }
+  if (!pieces->empty() && !follows && request.offset != 0) {  // at 0, most readers go on
     started.pages = pages_.worth_giving(node, pages_around(*request.layer, *file, request.offset, *pieces));
   }
 
@@ -53,6 +59,7 @@ void ReadService::read(const Request& request, std::unique_ptr<ReadReply> reply,
 
 void ReadService::ended(const Started& read, const ReadOperation::Outcome& outcome) {
   metrics_.count(outcome);
+  if (outcome.took >= SlowReads::kSlow) note_slow(read, outcome);
   if (outcome.status.ok()) {
     for (const PageRange& range : read.pages) {
       const bool in_first = range.chunk == read.first_chunk;
@@ -62,6 +69,20 @@ void ReadService::ended(const Started& read, const ReadOperation::Outcome& outco
     log_failure(*read.layer, read.file, str_cat("chunk ", outcome.failed_chunk), outcome.status);
   }
   inflight_.remove(read.id);  // last: drain() waits for this
+}
+
+void ReadService::note_slow(const Started& read, const ReadOperation::Outcome& outcome) {
+  slow_.add({.slot = read.file.slot,
+             .inode = read.file.inode,
+             .offset = read.offset,
+             .size = read.size,
+             .first_chunk = read.first_chunk,
+             .last_chunk = read.last_chunk,
+             .ended = std::chrono::system_clock::now(),
+             .took = std::chrono::duration_cast<std::chrono::milliseconds>(outcome.took),
+             .pid = read.reader,
+             .cgroup = "",
+             .error = outcome.status.ok() ? "" : std::string(to_std(outcome.status.message()))});
 }
 
 void ReadService::read_ahead(const Request& request, const cache_index::Inode& file,

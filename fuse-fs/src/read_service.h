@@ -15,6 +15,7 @@
 #include "rate_limit.h"
 #include "read_operation.h"
 #include "sequential_reads.h"
+#include "slow_reads.h"
 
 namespace samara::fuse_fs {
 
@@ -24,13 +25,15 @@ namespace samara::fuse_fs {
 /// Threads: any.
 class ReadService {
  public:
-  ReadService(peer::ChunkReader& chunks, PageFiller& pages, MountMetrics& metrics)
-      : chunks_(chunks), pages_(pages), metrics_(metrics) {}
+  /// Everything is borrowed.
+  ReadService(peer::ChunkReader& chunks, PageFiller& pages, MountMetrics& metrics, SlowReads& slow)
+      : chunks_(chunks), pages_(pages), metrics_(metrics), slow_(slow) {}
 
   struct Request {
     peer::LayerIndex layer;
     NodeId file;
     std::uint64_t offset = 0, size = 0;
+    std::int32_t reader = 0;  ///< process
   };
   /// Called when a read has to wait, before it may be answered: the request is still there to be used. `id` is what
   /// find() takes.
@@ -40,6 +43,8 @@ class ReadService {
   /// The read if it still waits; null otherwise.
   std::shared_ptr<ReadOperation> find(std::uint64_t id) const { return inflight_.find(id); }
   std::size_t waiting() const { return inflight_.size(); }
+  /// How many of them have waited for so long.
+  std::size_t waiting_for(std::chrono::steady_clock::duration time) const { return inflight_.older_than(time); }
 
   void wait_until_none(std::chrono::milliseconds patience) { inflight_.wait_until_none(patience); }
   /// Ends every read with `error`; no other may be started.
@@ -51,10 +56,13 @@ class ReadService {
     std::uint64_t id = 0;
     peer::LayerIndex layer;
     NodeId file;
-    std::uint32_t first_chunk = 0;
+    std::uint32_t first_chunk = 0, last_chunk = 0;
+    std::uint64_t offset = 0, size = 0;
+    std::int32_t reader = 0;
     std::vector<PageRange> pages;  ///< to be given to the kernel
   };
   void ended(const Started& read, const ReadOperation::Outcome& outcome);
+  void note_slow(const Started& read, const ReadOperation::Outcome& outcome);
   void read_ahead(const Request& request, const cache_index::Inode& file, const std::vector<ReadPiece>& pieces);
   void log_failure(const cache_index::IndexReader& layer, NodeId file, std::string_view what,
                    const absl::Status& status);
@@ -62,6 +70,7 @@ class ReadService {
   peer::ChunkReader& chunks_;
   PageFiller& pages_;
   MountMetrics& metrics_;
+  SlowReads& slow_;
   InflightReads inflight_;
   SequentialReads sequential_;
   RateLimit log_limit_{10, std::chrono::seconds(1)};

@@ -46,7 +46,7 @@ class ReadServiceTest : public testing::Test {
     layer_.directory("dir");
     index_ = layer_.build(kChunk);
     chunks_.emplace(layer_.stream());
-    service_.emplace(*chunks_, pages_, metrics_);
+    service_.emplace(*chunks_, pages_, metrics_, slow_);
   }
 
   Answer& read(std::uint64_t offset, std::uint64_t size, std::string_view name = "file") {
@@ -63,6 +63,7 @@ class ReadServiceTest : public testing::Test {
   Metrics registry_;
   MountMetrics metrics_{registry_};
   PageFiller pages_{[](std::uint64_t, std::uint64_t, std::string_view) {}};
+  SlowReads slow_;
   std::optional<FakeChunkReader> chunks_;
   std::optional<ReadService> service_;
   std::vector<std::unique_ptr<Answer>> answers_;

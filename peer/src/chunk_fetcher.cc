@@ -20,6 +20,9 @@ FlightTable::Policy policy_of(const ChunkFetcher::Options& options, std::size_t 
           .sources = std::max<std::size_t>(1, sources)};
 }
 
+/// A read that waits longer is counted, with the cause.
+constexpr std::chrono::milliseconds kStall{100};
+
 std::size_t cache_threads(const ChunkFetcher::Options& options) {
   if (options.cache_threads > 0) return options.cache_threads;
   return std::max(2u, std::thread::hardware_concurrency());
@@ -43,6 +46,7 @@ void ChunkFetcher::prefetch(const LayerIndex& layer, std::uint32_t first, std::u
   impl_->prefetch(layer, first, count, urgency);
 }
 void ChunkFetcher::wait_idle() { impl_->wait_idle(); }
+std::optional<SlowFetch> ChunkFetcher::slow_fetch(const Digest& chunk) const { return impl_->slow_fetch(chunk); }
 std::chrono::milliseconds ChunkFetcher::since_blocking_fetch() const { return impl_->since_blocking_fetch(); }
 
 ChunkFetcher::Impl::Impl(cache_index::Cache& cache, std::vector<RangeSource*> sources, Metrics& metrics, Clock& clock,
@@ -110,9 +114,39 @@ void ChunkFetcher::Impl::look_in_cache(const FlightPtr& flight) {
   const auto bytes = std::make_shared<const std::string>(*std::move(read));
   FlightTable::Delivered delivered = table_.deliver(flight, bytes);
   FetchMetrics::of(metrics_.from_cache, delivered.urgency).add();
-  memory_.put(flight->chunk.digest, bytes);
+  note_wait(flight, delivered, "cache");
+  remember(flight->chunk.digest, bytes);
   send(std::move(delivered.replies));
   table_.stored(flight);
+}
+
+void ChunkFetcher::Impl::remember(const Digest& chunk, const ChunkBytes& bytes) {
+  memory_.put(chunk, bytes);
+  metrics_.memory.set(static_cast<double>(memory_.bytes()));
+}
+
+void ChunkFetcher::Impl::note_wait(const FlightPtr& flight, const FlightTable::Delivered& delivered,
+                                   std::string_view source) {
+  using std::chrono::duration_cast, std::chrono::milliseconds;
+  if (!delivered.blocked_since) return;
+  const TimePoint since = *delivered.blocked_since, now = clock_.now();
+  if (now - since < SlowFetches::kSlow) return;
+  SlowFetch slow{.chunk = flight->chunk.digest, .source = std::string(source), .failed_attempts = delivered.failed_attempts};
+  slow.took = duration_cast<milliseconds>(now - since);
+  if (delivered.asked_at && *delivered.asked_at > since) slow.queued = duration_cast<milliseconds>(*delivered.asked_at - since);
+  if (slow.failed_attempts > 0) {
+    slow.cause = SlowCause::kFailures;
+  } else if (!delivered.asked_at) {
+    slow.cause = SlowCause::kCache;
+  } else {
+    slow.cause = slow.queued * 2 > slow.took ? SlowCause::kQueue : SlowCause::kSource;
+  }
+  note_slow(std::move(slow));
+}
+
+void ChunkFetcher::Impl::note_slow(SlowFetch slow) {
+  if (slow.took > kStall) metrics_.stalls[static_cast<std::size_t>(slow.cause)]->add();
+  slow_.add(std::move(slow));
 }
 
 void ChunkFetcher::Impl::prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count,
@@ -127,6 +161,7 @@ void ChunkFetcher::Impl::keep_time() {
   while (table_.wait_for_tick()) {
     Replies late = table_.tick(clock_.now());
     if (!late.empty()) blocking_fetch_ended();
+    metrics_.stalls[static_cast<std::size_t>(SlowCause::kDeadline)]->add(static_cast<double>(late.size()));
     send(std::move(late));
   }
 }

@@ -29,11 +29,15 @@ class ChunkFetcher::Impl {
   void prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency);
   void wait_idle() { table_.wait_idle(); }
   std::chrono::milliseconds since_blocking_fetch() const;
+  std::optional<SlowFetch> slow_fetch(const Digest& chunk) const { return slow_.find(chunk); }
 
  private:
   // chunk_fetcher.cc: from memory and cache, and time.
   void look_in_cache(const FlightPtr& flight);
   void keep_time();
+  void note_wait(const FlightPtr& flight, const FlightTable::Delivered& delivered, std::string_view source);
+  void note_slow(SlowFetch slow);
+  void remember(const Digest& chunk, const ChunkBytes& bytes);
   void blocking_fetch_ended() { last_blocking_ = clock_.now().time_since_epoch().count(); }
 
   // fetch_worker.cc: from the sources.
@@ -52,6 +56,7 @@ class ChunkFetcher::Impl {
   const Options options_;
   FetchMetrics metrics_;
   ChunkMemory memory_;
+  SlowFetches slow_;
   FlightTable table_;
   std::stop_source stop_;
   std::atomic<std::chrono::steady_clock::rep> last_blocking_;

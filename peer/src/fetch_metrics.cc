@@ -28,12 +28,17 @@ FetchMetrics::FetchMetrics(Metrics& metrics, const std::vector<RangeSource*>& so
     : from_memory(chunks_from(metrics, "memory")),
       from_cache(chunks_from(metrics, "cache")),
       waiting(metrics.gauge("samara_fetch_queue_chunks", "Chunks that wait to be fetched or looked up")),
+      memory(metrics.gauge("samara_chunk_memory_bytes", "Uncompressed chunks that are kept in memory")),
       not_stored(metrics.counter("samara_chunks_not_stored_total", "Chunks that the cache could not take")) {
   for (std::size_t i = 0; i < kFetchClasses; ++i) {
     dropped[i] = &metrics.counter("samara_fetch_dropped_chunks_total", "Chunks that no source gave and nobody tries again",
                                   {{"class", kNames[i]}});
     seconds[i] = &metrics.histogram("samara_fetch_seconds", "From asking for a chunk to having it, of fetched chunks",
                                     second_buckets(), {{"class", kNames[i]}});
+  }
+  for (std::size_t i = 0; i < kSlowCauses; ++i) {
+    stalls[i] = &metrics.counter("samara_fetch_stalls_total", "Chunks that a read waited for more than 100 ms, by cause",
+                                 {{"cause", std::string(to_string(static_cast<SlowCause>(i)))}});
   }
   for (const RangeSource* source : sources) {
     const std::string name(source->name());

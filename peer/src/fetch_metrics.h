@@ -7,6 +7,7 @@
 
 #include "base/metrics.h"
 #include "fetch_queue.h"
+#include "peer/slow_fetches.h"
 
 namespace samara::peer {
 
@@ -28,7 +29,9 @@ class FetchMetrics {
   };
   const Source& source(const RangeSource& source) const { return sources_.at(&source); }
   std::array<Metrics::Histogram*, kFetchClasses> seconds{};  ///< from asked for to given, of chunks from sources
+  std::array<Metrics::Counter*, kSlowCauses> stalls{};       ///< reads that waited over 100 ms for a chunk, by cause
   Metrics::Gauge& waiting;
+  Metrics::Gauge& memory;
   Metrics::Counter& not_stored;
 
  private:

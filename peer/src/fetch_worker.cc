@@ -54,6 +54,7 @@ bool ChunkFetcher::Impl::is_here(const Chunk& chunk, FetchClass urgency) {
 
 void ChunkFetcher::Impl::fetch(const std::vector<FlightPtr>& run) {
   absl::Status error = absl::UnavailableError("there is no source");
+  table_.begins(run, clock_.now());
   for (RangeSource* source : sources_) {
     for (const std::vector<FlightPtr>& part : table_.wanted(run, source)) {
       absl::Status status = fetch_from(*source, part);
@@ -107,7 +108,8 @@ void ChunkFetcher::Impl::frame_came(const FlightPtr& flight, std::span<const std
   const std::chrono::duration<double> took = clock_.now() - flight->since;
   metrics_.seconds[static_cast<std::size_t>(urgency)]->observe(took.count());
   if (urgency == FetchClass::kBlocking) blocking_fetch_ended();
-  if (delivered.waited_for || urgency != FetchClass::kBackground) memory_.put(flight->chunk.digest, bytes);
+  note_wait(flight, delivered, source.name());
+  if (delivered.waited_for || urgency != FetchClass::kBackground) remember(flight->chunk.digest, bytes);
   send(std::move(delivered.replies));
   store(flight, frame);
   table_.stored(flight);

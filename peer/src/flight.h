@@ -20,7 +20,7 @@ using TimePoint = std::chrono::steady_clock::time_point;
 /// Somebody who waits for a chunk.
 struct Waiter {
   FetchClass urgency = FetchClass::kBlocking;
-  TimePoint deadline;
+  TimePoint since, deadline;
   ChunkReader::Done done;
 };
 
@@ -56,6 +56,7 @@ struct Flight {
   std::set<const RangeSource*> wrong;  ///< sources that gave wrong bytes
   absl::Status last_error;
   unsigned attempts = 0;
+  std::optional<TimePoint> asked_at;  ///< when the last request for it began
   std::optional<TimePoint> retry_at;  ///< after every source failed
   std::optional<TimePoint> hedge_at;  ///< when it is asked for again beside a slow, less urgent request
 };

@@ -48,7 +48,7 @@ FlightTable::Joined FlightTable::join(const cache_index::Chunk& chunk, const Dig
 }
 
 void FlightTable::add_waiter(Flight& flight, FetchClass urgency, ChunkReader::Done done, TimePoint now) {
-  flight.waiters.push_back({urgency, now + policy_.read_deadline, std::move(done)});
+  flight.waiters.push_back({urgency, now, now + policy_.read_deadline, std::move(done)});
   if (waiting_++ == 0) waiters_.notify_one();
 }
 
@@ -139,14 +139,32 @@ void FlightTable::gave_wrong_bytes(const FlightPtr& flight, const RangeSource* s
   flight->last_error = why;
 }
 
+void FlightTable::begins(const std::vector<FlightPtr>& run, TimePoint now) {
+  const Lock lock(mutex_);
+  for (const FlightPtr& flight : run) flight->asked_at = now;
+}
+
+std::optional<TimePoint> FlightTable::blocked_since(const Flight& flight) {
+  std::optional<TimePoint> since;
+  for (const Waiter& waiter : flight.waiters) {
+    if (waiter.urgency == FetchClass::kBlocking) since = since ? std::min(*since, waiter.since) : waiter.since;
+  }
+  return since;
+}
+
 FlightTable::Delivered FlightTable::deliver(const FlightPtr& flight, const ChunkBytes& bytes) {
   const Lock lock(mutex_);
   if (flight->finished) return {};
   flight->finished = true;
   flight->bytes = bytes;
   queue_.remove(flight);
-  const bool waited_for = !flight->waiters.empty();
-  return {.first = true, .urgency = flight->urgency, .waited_for = waited_for, .replies = take_waiters(*flight, bytes)};
+  return {.first = true,
+          .urgency = flight->urgency,
+          .waited_for = !flight->waiters.empty(),
+          .blocked_since = blocked_since(*flight),
+          .asked_at = flight->asked_at,
+          .failed_attempts = flight->attempts + static_cast<unsigned>(flight->wrong.size()),
+          .replies = take_waiters(*flight, bytes)};
 }
 
 void FlightTable::stored(const FlightPtr& flight) {

@@ -56,10 +56,16 @@ class FlightTable {
   std::vector<std::vector<FlightPtr>> wanted(const std::vector<FlightPtr>& run, const RangeSource* source) const;
   void gave_wrong_bytes(const FlightPtr& flight, const RangeSource* source, const absl::Status& why);
 
+  /// A request for these begins.
+  void begins(const std::vector<FlightPtr>& run, TimePoint now);
+
   struct Delivered {
     bool first = false;  ///< false: another request was quicker; nothing to do
     FetchClass urgency = FetchClass::kBlocking;
     bool waited_for = false;
+    std::optional<TimePoint> blocked_since = std::nullopt;  ///< of the blocking read that waits longest
+    std::optional<TimePoint> asked_at = std::nullopt;       ///< see Flight
+    unsigned failed_attempts = 0;
     Replies replies;
   };
   /// Verified bytes. They are given to whoever asks until stored().
@@ -88,6 +94,7 @@ class FlightTable {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
+  static std::optional<TimePoint> blocked_since(const Flight& flight);
   void add_waiter(Flight& flight, FetchClass urgency, ChunkReader::Done done, TimePoint now);
   Replies take_waiters(Flight& flight, const absl::StatusOr<ChunkBytes>& result);
   void expire(Flight& flight, TimePoint now, Replies& replies);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <map>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -12,6 +13,13 @@
 #include "base/text.h"
 
 namespace samara::peer {
+
+/// One line, of at most 1024 bytes, whatever a text from outside holds.
+inline std::string one_line(std::string_view text) {
+  std::string line(text.substr(0, 1024));
+  std::replace_if(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return line;
+}
 
 /// "key value" lines by key, as nodes and sites answer each other; of a repeated key the last counts. Views into the
 /// text, which must outlive this. Errors: InvalidArgument, naming the key.

@@ -13,6 +13,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kConnectTimeout{3'000};
 constexpr milliseconds kSilence{10'000};
+/// What is known of starts helps at once or not at all.
+constexpr milliseconds kTraceSilence{1'000};
 constexpr std::uint64_t kMaxStatusBytes = 64u << 10;
 /// A whole object's transfer ends after so many breaks, or so many in a row that brought nothing.
 constexpr int kMostBreaks = 16, kMostFruitless = 2;
@@ -117,6 +119,38 @@ absl::StatusOr<LayerStatus> SiteClient::layer_status(const LayerQuery& query, st
     return {absl::OkStatus()};
   }));
   return found;
+}
+
+absl::StatusOr<StartTrace> SiteClient::start_trace(const Digest& chain, std::stop_token stop) {
+  StartTrace found;
+  SAMARA_RETURN_IF_ERROR(try_urls([&](const std::string& site) -> Outcome {
+    const std::string url = str_cat(site, kTracesPath, chain.to_string());
+    http::ClientRequest request = request_for(url, stop);
+    request.idle_timeout = kTraceSilence;
+    const absl::StatusOr<http::Response> response = client_.get(request, kMaxTraceBytes);
+    if (!response.ok()) return {response.status()};
+    if (response->head.status != 200) return {refusal(url, response->head.status)};
+    absl::StatusOr<StartTrace> trace = decode_start_trace(response->body);
+    if (!trace.ok()) return {annotate(trace.status(), str_cat("GET ", url))};
+    found = *std::move(trace);
+    return {absl::OkStatus()};
+  }));
+  return found;
+}
+
+absl::Status SiteClient::report_start(const StartTrace& start, std::stop_token stop) {
+  return try_urls([&](const std::string& site) -> Outcome {
+    const std::string url = str_cat(site, kTracesPath, chain_id(start.layers).to_string());
+    http::ClientRequest request = request_for(url + to_query(start), stop);
+    request.method = "POST";
+    request.idle_timeout = kTraceSilence;
+    const absl::StatusOr<http::Response> response = client_.get(request, kMaxStatusBytes);
+    if (!response.ok()) return {response.status()};
+    const int status = response->head.status;
+    if (status == 200) return {absl::OkStatus()};
+    if (status == 400) return {absl::InvalidArgumentError(str_cat("POST ", url, ": ", response->body)), true};
+    return {refusal(url, status)};
+  });
 }
 
 absl::Status SiteClient::fetch(const Digest& object, const ByteRange& range, std::stop_token stop,

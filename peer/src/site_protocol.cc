@@ -12,18 +12,10 @@ namespace {
 using State = LayerStatus::State;
 
 constexpr std::size_t kMaxTextBytes = 64u << 10;
-constexpr std::size_t kMaxErrorBytes = 1024;
 constexpr std::pair<State, std::string_view> kStates[] = {{State::kConverted, "converted"},
                                                           {State::kConverting, "converting"},
                                                           {State::kFailed, "failed"},
                                                           {State::kUnknown, "unknown"}};
-
-/// One line, of bounded length, whatever an error text holds.
-std::string one_line(std::string_view text) {
-  std::string line(text.substr(0, kMaxErrorBytes));
-  std::replace_if(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  return line;
-}
 
 absl::Status decode_record(const ProtocolLines& lines, cache_index::LayerRecord& record) {
   SAMARA_RETURN_IF_ERROR(lines.digest("layer", record.layer));

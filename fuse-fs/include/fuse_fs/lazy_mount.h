@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/metrics.h"
 #include "fuse_fs/connection_keeper.h"
+#include "fuse_fs/slow_read.h"
 #include "peer/chunk_reader.h"
 
 namespace samara::fuse_fs {
@@ -48,6 +50,15 @@ class LazyMount {
   virtual absl::Status detach(std::uint32_t slot) = 0;
   /// Where the slot's layer is, or was; for a slot that never had one, where most would be.
   virtual std::string path(std::uint32_t slot) const = 0;
+
+  /// The last reads that took 5 ms or more, the oldest first.
+  virtual std::vector<SlowRead> slow_reads() const = 0;
+  struct Waiting {
+    std::size_t reads = 0;  ///< that wait for bytes now
+    std::size_t hung = 0;   ///< those of them that have for kHung
+  };
+  static constexpr std::chrono::seconds kHung{10};
+  virtual Waiting waiting() const = 0;
 };
 
 /// Ends the mounts that a process with these options left with its keeper. FailedPrecondition while it runs.

@@ -99,9 +99,4 @@ std::optional<Digest> chain_id_of(const Info& info) {
   return parse_digest(std::string_view(info.name).substr(slash == std::string::npos ? 0 : slash + 1));
 }
 
-Digest chain_id(const std::optional<Digest>& parent, const Digest& diff_id) {
-  if (!parent) return diff_id;
-  return cache_index::sha256(as_bytes(str_cat(parent->to_string(), " ", diff_id.to_string())));
-}
-
 }  // namespace samara::snapshotter

@@ -14,6 +14,12 @@ class ClientSite final : public LayerSite {
   absl::Status fetch_object(const Digest& object, std::uint64_t size, std::stop_token stop) override {
     return client_.fetch_object(object, size, cache_, std::move(stop));
   }
+  absl::StatusOr<peer::StartTrace> start_trace(const Digest& chain, std::stop_token stop) override {
+    return client_.start_trace(chain, std::move(stop));
+  }
+  absl::Status report_start(const peer::StartTrace& start, std::stop_token stop) override {
+    return client_.report_start(start, std::move(stop));
+  }
 
  private:
   peer::SiteClient& client_;

@@ -141,6 +141,18 @@ cache_index::Cache::InUse LazyLayers::in_use() const {
   return in_use;
 }
 
+std::string LazyLayers::image_ref(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  const auto entry = entries_.find(slot);
+  return entry == entries_.end() ? "" : entry->second.layer.image_ref;
+}
+
+Digest LazyLayers::layer_digest(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  const auto entry = entries_.find(slot);
+  return entry == entries_.end() ? Digest() : entry->second.layer.layer;
+}
+
 // What is present is counted over every chunk of the layer, until all of them are.
 absl::StatusOr<LazyLayers::State> LazyLayers::state(std::uint32_t slot) {
   Entry entry;

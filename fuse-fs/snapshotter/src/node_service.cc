@@ -49,14 +49,48 @@ void set_pin(const Cache::Pin& pin, const Cache& cache, api::Pin* out) {
   out->set_bytes(cache.pinned_bytes(pin));
 }
 
+void set_trace(const StartTraces::Known& known, api::Trace* out) {
+  out->set_chain_id(known.chain.to_string());
+  out->set_image_ref(known.trace.image);
+  out->set_starts(known.trace.starts);
+  for (const peer::StartTrace::Chunk& chunk : known.trace.chunks) {
+    api::TraceChunk* const one = out->add_chunks();
+    one->set_diff_id(chunk.first.to_string());
+    one->set_chunk(chunk.second);
+    one->set_unused(known.trace.unused.contains(chunk));
+  }
+}
+
+void set_slow_read(const ExplainedRead& explained, api::SlowRead* out) {
+  using std::chrono::duration_cast, std::chrono::milliseconds;
+  const fuse_fs::SlowRead& read = explained.read;
+  out->set_ended_ms(static_cast<std::uint64_t>(duration_cast<milliseconds>(read.ended.time_since_epoch()).count()));
+  out->set_took_ms(static_cast<std::uint32_t>(read.took.count()));
+  out->set_pid(read.pid);
+  out->set_cgroup(read.cgroup);
+  out->set_image_ref(explained.image_ref);
+  if (!explained.layer.is_null()) out->set_layer_digest(explained.layer.to_string());
+  out->set_path(explained.path);
+  out->set_offset(read.offset);
+  out->set_size(read.size);
+  out->set_chunk(explained.chunk);
+  out->set_error(read.error);
+  if (!explained.fetched) return;
+  out->set_source(explained.fetched->source);
+  out->set_cause(std::string(peer::to_string(explained.fetched->cause)));
+  out->set_fetch_ms(static_cast<std::uint32_t>(explained.fetched->took.count()));
+  out->set_queued_ms(static_cast<std::uint32_t>(explained.fetched->queued.count()));
+  out->set_failed_attempts(explained.fetched->failed_attempts);
+}
+
 class NodeService final : public api::Node::Service {
  public:
-  NodeService(std::function<NodeStatus()> status, Cache& cache) : status_(std::move(status)), cache_(cache) {}
+  explicit NodeService(const NodeParts& parts) : parts_(parts) {}
 
   grpc::Status Pins(grpc::ServerContext*, const api::PinsRequest*, api::PinsResponse* response) override {
-    const absl::StatusOr<std::vector<Cache::Pin>> pins = cache_.pins();
+    const absl::StatusOr<std::vector<Cache::Pin>> pins = parts_.cache.pins();
     if (!pins.ok()) return to_grpc(pins.status());
-    for (const Cache::Pin& pin : *pins) set_pin(pin, cache_, response->add_pins());
+    for (const Cache::Pin& pin : *pins) set_pin(pin, parts_.cache, response->add_pins());
     return grpc::Status::OK;
   }
 
@@ -66,17 +100,17 @@ class NodeService final : public api::Node::Service {
     Cache::Pin pin{.name = request->name(), .reason = request->reason(), .expires = 0, .members = members_of(request->name())};
     if (request->seconds() > 0) pin.expires = static_cast<std::uint64_t>(now) + request->seconds();
     if (pin.members.empty()) return to_grpc(absl::NotFoundError(str_cat("no layer in the mount came with ", pin.name)));
-    if (const absl::Status added = cache_.add_pin(pin); !added.ok()) return to_grpc(added);
-    set_pin(pin, cache_, response);
+    if (const absl::Status added = parts_.cache.add_pin(pin); !added.ok()) return to_grpc(added);
+    set_pin(pin, parts_.cache, response);
     return grpc::Status::OK;
   }
 
   grpc::Status RemovePin(grpc::ServerContext*, const api::RemovePinRequest* request, api::RemovePinResponse*) override {
-    return to_grpc(cache_.remove_pin(request->name()));
+    return to_grpc(parts_.cache.remove_pin(request->name()));
   }
 
   grpc::Status Status(grpc::ServerContext*, const api::StatusRequest*, api::StatusResponse* response) override {
-    const NodeStatus status = status_();
+    const NodeStatus status = parts_.status();
     response->set_version(status.version);
     response->set_uptime_seconds(static_cast<std::uint64_t>(status.uptime.count()));
     response->set_mountpoint(status.mountpoint);
@@ -96,25 +130,37 @@ class NodeService final : public api::Node::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status Traces(grpc::ServerContext*, const api::TracesRequest* request, api::TracesResponse* response) override {
+    if (parts_.traces == nullptr) return grpc::Status::OK;
+    const absl::StatusOr<std::vector<StartTraces::Known>> traces = parts_.traces->find(request->image());
+    if (!traces.ok()) return to_grpc(traces.status());
+    for (const StartTraces::Known& known : *traces) set_trace(known, response->add_traces());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Explain(grpc::ServerContext*, const api::ExplainRequest* request, api::ExplainResponse* response) override {
+    if (!parts_.explain) return grpc::Status::OK;
+    for (const ExplainedRead& read : parts_.explain(request->container())) set_slow_read(read, response->add_reads());
+    return grpc::Status::OK;
+  }
+
  private:
   std::vector<Digest> members_of(const std::string& name) {
     if (const absl::StatusOr<Digest> digest = Digest::parse(name); digest.ok()) return {*digest};
     std::vector<Digest> members;
-    for (const LazyLayers::State& state : status_().layers) {
+    for (const LazyLayers::State& state : parts_.status().layers) {
       if (state.layer.image_ref == name) members.push_back(state.layer.layer);
     }
     return members;
   }
 
-  std::function<NodeStatus()> status_;
-  Cache& cache_;
+  const NodeParts parts_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> serve_node(std::function<NodeStatus()> status, cache_index::Cache& cache,
-                                                   const std::string& socket) {
-  return serve_on_unix_socket(std::make_unique<NodeService>(std::move(status), cache), socket);
+absl::StatusOr<std::unique_ptr<Server>> serve_node(const NodeParts& parts, const std::string& socket) {
+  return serve_on_unix_socket(std::make_unique<NodeService>(parts), socket);
 }
 
 }  // namespace samara::snapshotter

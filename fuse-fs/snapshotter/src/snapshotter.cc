@@ -77,7 +77,32 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::prepare_some_way(const std::stri
   }
   absl::StatusOr<std::vector<Mount>> mounts = create_ordinary(Kind::kActive, key, parent, labels);
   if (mounts.ok()) way = "ordinary";
+  // Without that label nobody unpacks a layer: it is for a container.
+  if (mounts.ok() && target == labels.end()) container_starts(parent);
   return mounts;
+}
+
+void Snapshotter::container_starts(const std::string& parent) {
+  if (parts_.traces == nullptr || parent.empty()) return;
+  const absl::StatusOr<std::vector<Snapshot>> chain = parts_.metadata.chain(parent);
+  if (!chain.ok()) return;  // it was there a moment ago
+  const std::optional<Digest> chain_id = parent_chain_id(*chain);
+  if (!chain_id) return;
+  const StartTraces::Image image = image_of(*chain_id, *chain);
+  if (!image.layers.empty()) parts_.traces->container_starts(image);
+}
+
+/// The lazy ones of `chain` (nearest first).
+StartTraces::Image Snapshotter::image_of(const Digest& chain_id, const std::vector<Snapshot>& chain) const {
+  StartTraces::Image image{chain_id, "", {}};
+  for (auto snapshot = chain.rbegin(); snapshot != chain.rend(); ++snapshot) {
+    if (!snapshot->slot) continue;
+    absl::StatusOr<peer::LayerIndex> index = parts_.layers.index(*snapshot->slot);
+    if (!index.ok()) continue;
+    image.layers.push_back(*std::move(index));
+    image.image_ref = parts_.layers.image_ref(*snapshot->slot);  // the topmost's: lower ones may have come with others
+  }
+  return image;
 }
 
 // True when the layer is committed now. False is a reason for an ordinary snapshot, logged here.
@@ -97,6 +122,12 @@ absl::StatusOr<bool> Snapshotter::prepare_lazy(const LayerRequest& request, cons
   if (snapshot.ok()) {
     log::info("a layer is lazy",
               {{"image", request.image_ref}, {"layer", request.layer.to_string()}, {"slot", layer->slot}});
+    const bool topmost = request.following.size() <= 1;  // the list begins with the layer itself
+    if (topmost && parts_.traces != nullptr) {
+      std::vector<Snapshot> whole = chain;
+      whole.insert(whole.begin(), *snapshot);
+      parts_.traces->image_comes(image_of(request.chain_id, whole));
+    }
     return true;
   }
   parts_.layers.release(layer->slot);

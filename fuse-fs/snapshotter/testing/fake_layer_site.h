@@ -103,6 +103,33 @@ class FakeLayerSite final : public LayerSite {
     return status;
   }
 
+  absl::StatusOr<peer::StartTrace> start_trace(const Digest& chain, std::stop_token) override {
+    const std::lock_guard lock(mutex_);
+    ++traces_asked_;
+    if (!away_.ok()) return away_;
+    const auto found = traces_.find(chain);
+    if (found == traces_.end()) return absl::NotFoundError("the site knows of no start");
+    return found->second;
+  }
+  absl::Status report_start(const peer::StartTrace& start, std::stop_token) override {
+    const std::lock_guard lock(mutex_);
+    if (!away_.ok()) return away_;
+    reports_.push_back(start);
+    return absl::OkStatus();
+  }
+  void knows_start(const Digest& chain, const peer::StartTrace& trace) {
+    const std::lock_guard lock(mutex_);
+    traces_[chain] = trace;
+  }
+  std::vector<peer::StartTrace> reports() const {
+    const std::lock_guard lock(mutex_);
+    return reports_;
+  }
+  std::size_t traces_asked() const {
+    const std::lock_guard lock(mutex_);
+    return traces_asked_;
+  }
+
  private:
   absl::StatusOr<peer::LayerStatus> next_answer(const peer::SiteClient::LayerQuery& query) {
     std::deque<peer::LayerStatus>& answers = answers_[query.layer];
@@ -141,6 +168,9 @@ class FakeLayerSite final : public LayerSite {
   std::vector<Digest> asked_;
   std::vector<peer::SiteClient::LayerQuery> queries_;
   std::size_t fetches_ = 0;
+  std::map<Digest, peer::StartTrace> traces_;
+  std::vector<peer::StartTrace> reports_;
+  std::size_t traces_asked_ = 0;
 };
 
 }  // namespace samara::snapshotter

@@ -35,12 +35,22 @@ class FakeLazyMount final : public fuse_fs::LazyMount {
     return attached_.erase(slot) == 1 ? absl::OkStatus() : absl::NotFoundError("not attached");
   }
   std::string path(std::uint32_t slot) const override { return str_cat(mountpoint_, "/", slot); }
+  std::vector<fuse_fs::SlowRead> slow_reads() const override {
+    const std::lock_guard lock(mutex_);
+    return slow_reads_;
+  }
+  Waiting waiting() const override { return {}; }
+  void was_slow(fuse_fs::SlowRead read) {
+    const std::lock_guard lock(mutex_);
+    slow_reads_.push_back(std::move(read));
+  }
 
  private:
   const std::string mountpoint_;
   mutable std::mutex mutex_;
   std::map<std::uint32_t, peer::LayerIndex> attached_;
   absl::Status attach_status_;
+  std::vector<fuse_fs::SlowRead> slow_reads_;
 };
 
 }  // namespace samara::snapshotter

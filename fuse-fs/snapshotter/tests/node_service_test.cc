@@ -15,7 +15,7 @@ class NodeServiceTest : public ::testing::Test {
  protected:
   api::StatusResponse ask(const NodeStatus& status) {
     const std::string socket = stack_.path() + "/node.sock";
-    const auto server = serve_node([&] { return status; }, stack_.cache(), socket);
+    const auto server = serve_node({.status = [&] { return status; }, .cache = stack_.cache()}, socket);
     EXPECT_TRUE(server.ok()) << server.status();
     const auto stub = api::Node::NewStub(grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
     grpc::ClientContext context;
@@ -80,7 +80,7 @@ TEST_F(NodeServiceTest, PinsTheLayersOfAnImage) {
   status.layers[0].layer.layer = make_file_layer("pinned", "bytes").record.layer;
   status.layers[0].layer.image_ref = "docker.io/library/python:3";
   const std::string socket = stack_.path() + "/node.sock";
-  const auto server = serve_node([&] { return status; }, stack_.cache(), socket);
+  const auto server = serve_node({.status = [&] { return status; }, .cache = stack_.cache()}, socket);
   ASSERT_TRUE(server.ok()) << server.status();
   const auto stub = api::Node::NewStub(grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
   grpc::ClientContext add, add_unknown, list, remove, remove_again;

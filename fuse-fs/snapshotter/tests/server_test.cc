@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 class ServerTest : public ::testing::Test {
  protected:
   absl::StatusOr<std::unique_ptr<Server>> serve() {
-    return serve_node([] { return NodeStatus{}; }, *cache_, socket_);
+    return serve_node({.status = [] { return NodeStatus{}; }, .cache = *cache_}, socket_);
   }
   bool answers() {
     const auto stub = node::v1::Node::NewStub(grpc::CreateChannel("unix:" + socket_, grpc::InsecureChannelCredentials()));

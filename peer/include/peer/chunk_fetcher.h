@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 #include "cache_index/cache.h"
 #include "peer/chunk_reader.h"
 #include "peer/range_source.h"
+#include "peer/slow_fetches.h"
 
 namespace samara::peer {
 
@@ -47,6 +49,8 @@ class ChunkFetcher final : public ChunkReader {
   void wait_idle();
   /// How long ago the last blocking read that had to go to a source ended; for starting background work in quiet times.
   std::chrono::milliseconds since_blocking_fetch() const;
+  /// Whence a chunk came that a read waited for, and why that took so long; nullopt when it didn't, or too long ago.
+  std::optional<SlowFetch> slow_fetch(const Digest& chunk) const;
 
  private:
   class Impl;

@@ -10,6 +10,7 @@
 #include "peer/range_source.h"
 #include "peer/site_access.h"
 #include "peer/site_protocol.h"
+#include "peer/start_trace.h"
 
 namespace samara::peer {
 
@@ -41,6 +42,11 @@ class SiteClient final : public RangeSource {
   /// Errors: those of fetch(), DataLoss (wrong digest from every URL), ResourceExhausted (disk full).
   absl::Status fetch_object(const Digest& object, std::uint64_t size, cache_index::Cache& cache,
                             std::stop_token stop = {});
+
+  /// What the site knows of how containers of an image start. Errors: NotFound; those of layer_status().
+  absl::StatusOr<StartTrace> start_trace(const Digest& chain, std::stop_token stop = {});
+  /// Tells it of one start; `start.layers` make the chainID. Errors: Unavailable, InvalidArgument (refused).
+  absl::Status report_start(const StartTrace& start, std::stop_token stop = {});
 
   std::string_view name() const override { return "site"; }
   absl::Status fetch(const Digest& object, const ByteRange& range, std::stop_token stop,

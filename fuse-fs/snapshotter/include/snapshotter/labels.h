@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "peer/start_trace.h"
 #include "snapshotter/snapshot.h"
 
 /// What containerd tells in the labels of a Prepare. docs/containerd.md says which client sends which.
@@ -41,8 +42,6 @@ std::optional<LayerRequest> parse_layer_request(const Labels& labels);
 /// The chainID of a committed snapshot, from its snapshot.ref label or the end of its name ("<ns>/<n>/<chainID>").
 std::optional<Digest> chain_id_of(const Info& info);
 
-/// The chainID of a layer on top of `parent` (nullopt: of a bottom layer).
-/// Source: OCI Image Specification v1.1, config.md, "Layer ChainID".
-Digest chain_id(const std::optional<Digest>& parent, const Digest& diff_id);
+using peer::chain_id;
 
 }  // namespace samara::snapshotter

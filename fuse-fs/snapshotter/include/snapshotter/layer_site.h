@@ -19,6 +19,9 @@ class LayerSite {
                                                          std::stop_token stop) = 0;
   /// Brings the object into the node's cache, digest checked.
   virtual absl::Status fetch_object(const Digest& object, std::uint64_t size, std::stop_token stop) = 0;
+  /// As peer::SiteClient's.
+  virtual absl::StatusOr<peer::StartTrace> start_trace(const Digest& chain, std::stop_token stop) = 0;
+  virtual absl::Status report_start(const peer::StartTrace& start, std::stop_token stop) = 0;
 };
 
 /// Both are borrowed.

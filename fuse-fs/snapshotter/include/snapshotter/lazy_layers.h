@@ -41,6 +41,10 @@ class LazyLayers {
   absl::Status ensure(std::uint32_t slot);
   /// NotFound when it isn't attached.
   absl::StatusOr<peer::LayerIndex> index(std::uint32_t slot) const;
+  /// Of the image that brought the layer; empty when there is no such slot.
+  std::string image_ref(std::uint32_t slot) const;
+  /// Null when there is no such slot.
+  Digest layer_digest(std::uint32_t slot) const;
   std::string path(std::uint32_t slot) const { return mount_.path(slot); }
 
   struct State {

@@ -6,8 +6,10 @@
 
 #include "absl/status/statusor.h"
 #include "cache_index/cache.h"
+#include "snapshotter/explain.h"
 #include "snapshotter/node_status.h"
 #include "snapshotter/snapshotter.h"
+#include "snapshotter/start_traces.h"
 
 namespace samara::snapshotter {
 
@@ -24,8 +26,14 @@ class Server {
 /// errors. A socket file that a dead process left is replaced.
 absl::StatusOr<std::unique_ptr<Server>> serve_snapshots(Snapshotter& snapshotter, const std::string& socket);
 
-/// samara.node.v1.Node on `socket`; `status` is called on many threads at once. `cache` is borrowed, for its pins.
-absl::StatusOr<std::unique_ptr<Server>> serve_node(std::function<NodeStatus()> status, cache_index::Cache& cache,
-                                                   const std::string& socket);
+/// What samara.node.v1.Node tells, apart from what the cache says. All are borrowed; pointers may be null.
+struct NodeParts {
+  std::function<NodeStatus()> status;  ///< called on many threads at once
+  cache_index::Cache& cache;           ///< its pins
+  const StartTraces* traces = nullptr;
+  std::function<std::vector<ExplainedRead>(std::string_view container)> explain{};  ///< as status
+};
+/// samara.node.v1.Node on `socket`.
+absl::StatusOr<std::unique_ptr<Server>> serve_node(const NodeParts& parts, const std::string& socket);
 
 }  // namespace samara::snapshotter

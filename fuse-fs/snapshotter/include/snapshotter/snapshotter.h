@@ -17,6 +17,7 @@
 #include "snapshotter/metadata.h"
 #include "snapshotter/mounts.h"
 #include "snapshotter/snapshot_directories.h"
+#include "snapshotter/start_traces.h"
 
 namespace samara::snapshotter {
 
@@ -35,6 +36,7 @@ class Snapshotter {
     LayerFinder& finder;
     Metrics& metrics;
     Clock& clock;
+    StartTraces* traces = nullptr;  ///< null: starts teach nothing
   };
   /// Everything in `parts` is borrowed. Puts right what a crash left: layers are attached again, directories that no
   /// snapshot owns are removed (in the background).
@@ -64,6 +66,8 @@ class Snapshotter {
   /// `way` becomes how it was answered, for the metrics: "exists", "lazy", "ordinary"; else it stays.
   absl::StatusOr<std::vector<Mount>> prepare_some_way(const std::string& key, const std::string& parent,
                                                       const Labels& labels, const char*& way);
+  void container_starts(const std::string& parent);
+  StartTraces::Image image_of(const Digest& chain_id, const std::vector<Snapshot>& chain) const;
   absl::StatusOr<bool> prepare_lazy(const LayerRequest& request, const std::string& parent, const Labels& labels);
   absl::StatusOr<std::vector<Mount>> create_ordinary(Kind kind, const std::string& key, const std::string& parent,
                                                      const Labels& labels);

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fuse_fs/lazy_mount.h"
+#include "peer/slow_fetches.h"
+#include "snapshotter/lazy_layers.h"
+
+namespace samara::snapshotter {
+
+/// A read that a container waited for, and why.
+struct ExplainedRead {
+  fuse_fs::SlowRead read;
+  std::string image_ref;  ///< of the image that brought the layer
+  Digest layer;           ///< of the compressed bytes; null when the layer is no longer here
+  std::string path;       ///< the file's, or one of them; empty when not known
+  std::uint32_t chunk = 0;                 ///< the one that took longest, where that is known
+  std::optional<peer::SlowFetch> fetched;  ///< nullopt: too long ago, or the chunk wasn't slow
+};
+
+/// The slow reads of those containers whose cgroup or whose image's name contains `container`; all when it is empty.
+/// The oldest first.
+std::vector<ExplainedRead> explain(std::string_view container, const fuse_fs::LazyMount& mount, LazyLayers& layers,
+                                   const std::function<std::optional<peer::SlowFetch>(const Digest& chunk)>& fetched);
+
+/// One path of each of these inodes that the layer has.
+std::map<std::uint32_t, std::string> paths_of(const cache_index::IndexReader& layer, const std::set<std::uint32_t>& inodes);
+
+}  // namespace samara::snapshotter
