@@ -19,6 +19,7 @@ void add_dedup(CLI::App& app, int& exit_code);
 void add_mount(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);
 void add_explain(CLI::App& app, int& exit_code);
+void add_node(CLI::App& app, int& exit_code);
 void add_trace(CLI::App& app, int& exit_code);
 void add_hosts_toml(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);

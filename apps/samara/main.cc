@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   samara::cli::add_mount(app, exit_code);
   samara::cli::add_status(app, exit_code);
   samara::cli::add_explain(app, exit_code);
+  samara::cli::add_node(app, exit_code);
   samara::cli::add_trace(app, exit_code);
   samara::cli::add_hosts_toml(app, exit_code);
   samara::cli::add_doctor(app, exit_code);
