@@ -124,7 +124,8 @@ absl::Status Node::open_snapshots() {
   if (options_.background_fetch) {
     background_.emplace(
         background_reader(), [this] { return fetcher_->since_blocking_fetch(); },
-        [this](const Digest& chunk) { return cache_->has_chunk(chunk); }, clock_, options_.background);
+        [this](const Digest& chunk) { return cache_->has_chunk(chunk); }, clock_, options_.background,
+        [pressure = snapshotter::Pressure(options_.pressure)] { return pressure.is_high(); });
   }
   layers_.emplace(*finder_, *mount_, *cache_, *metadata_, background_ ? &*background_ : nullptr);
   SAMARA_ASSIGN_OR_RETURN(snapshotter_, snapshotter::Snapshotter::create(
@@ -202,6 +203,13 @@ snapshotter::NodeStatus Node::status() {
                                                     counted(metrics_, "swarm"));
   if (background_) status.background = background_->progress();
   status.snapshots = snapshotter_->count();
+  const fuse_fs::LazyMount::Waiting waiting = mount_->waiting();
+  status.waiting_reads = waiting.reads;
+  status.hung_reads = waiting.hung;
+  status.slow_reads = mount_->slow_reads().size();
+  status.takeovers = static_cast<std::uint64_t>(
+      metrics_.counter("samara_fuse_takeovers_total", "Connections taken over from an earlier process.").value());
+  if (traces_) status.known_starts = traces_->find("").value_or(std::vector<snapshotter::StartTraces::Known>()).size();
   return status;
 }
 

@@ -81,6 +81,9 @@ absl::Status read_options(Config& config, NodeOptions& options) {
   Config& background = config.table("background");
   options.background_fetch = background.flag("fetch", options.background_fetch);
   options.background.quiet = background.duration("quiet", options.background.quiet);
+  options.background.rate = background.size("rate", options.background.rate);
+  options.pressure.memory = static_cast<double>(background.number("memory_pressure", static_cast<std::int64_t>(options.pressure.memory)));
+  options.pressure.io = static_cast<double>(background.number("io_pressure", static_cast<std::int64_t>(options.pressure.io)));
 
   Config& traces = config.table("traces");
   options.learn = traces.flag("learn", options.learn);

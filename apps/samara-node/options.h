@@ -11,6 +11,7 @@
 #include "peer/site_access.h"
 #include "snapshotter/background_fetch.h"
 #include "snapshotter/layer_finder.h"
+#include "snapshotter/pressure.h"
 #include "snapshotter/start_traces.h"
 #include "swarm_options.h"
 
@@ -31,6 +32,7 @@ struct NodeOptions {
   peer::ChunkFetcher::Options fetcher;
   bool background_fetch = true;
   snapshotter::BackgroundFetch::Options background;
+  snapshotter::Pressure::Limits pressure;
   snapshotter::LayerFinder::Options finder;
   bool learn = true;
   snapshotter::StartTraces::Options traces;

@@ -25,6 +25,7 @@ std::string background_name(api::BackgroundFetch::State state) {
     case api::BackgroundFetch::WAITING: return "waiting for a quiet time";
     case api::BackgroundFetch::FETCHING: return "fetching";
     case api::BackgroundFetch::STALLED: return "stalled";
+    case api::BackgroundFetch::PAUSED: return "paused: the machine is under pressure";
     default: return "unknown";
   }
 }
@@ -35,6 +36,11 @@ nlohmann::json to_json(const api::StatusResponse& status) {
                          {"mountpoint", status.mountpoint()},
                          {"bytes_fetched", status.bytes_fetched()},
                          {"snapshots", status.snapshots()},
+                         {"waiting_reads", status.waiting_reads()},
+                         {"hung_reads", status.hung_reads()},
+                         {"slow_reads", status.slow_reads()},
+                         {"takeovers", status.takeovers()},
+                         {"known_starts", status.known_starts()},
                          {"background_fetch",
                           {{"state", background_name(status.background_fetch().state())},
                            {"layers_left", status.background_fetch().layers_left()}}},
@@ -89,7 +95,11 @@ void print(const api::StatusResponse& status) {
                             {"up", duration(status.uptime_seconds())},
                             {"mount", status.mountpoint()},
                             {"snapshots", str_cat(status.snapshots())},
-                            {"fetched", megabytes(status.bytes_fetched())}};
+                            {"fetched", megabytes(status.bytes_fetched())},
+                            {"reads", str_cat(status.waiting_reads(), " wait, ", status.hung_reads(), " of them for 10 s or longer; ",
+                                              status.slow_reads(), " were slow (samara explain)")},
+                            {"takeovers", str_cat(status.takeovers())},
+                            {"starts", str_cat("known of ", status.known_starts(), " images (samara trace)")}};
   std::string background = background_name(status.background_fetch().state());
   if (status.background_fetch().layers_left() > 0) {
     str_append(&background, ", ", status.background_fetch().layers_left(), " layers left");

@@ -9,6 +9,9 @@ namespace {
 /// A piece is looked at in steps of so many chunks: about one request's worth.
 constexpr std::uint32_t kPieceChunks = 64;
 
+/// Of more blobs than that it isn't known whose turn was when; they begin anew.
+constexpr std::size_t kMostTurns = 1024;
+
 bool is_current(const Flight& flight, FetchClass line) { return flight.queued && flight.urgency == line; }
 
 }  // namespace
@@ -91,6 +94,10 @@ std::optional<FetchTask> FetchQueue::take() {
 
 std::optional<FetchTask> FetchQueue::take_from(FetchClass urgency) {
   Line& line = lines_[index(urgency)];
+  if (urgency == FetchClass::kBlocking) {
+    const FlightPtr flight = next_in_turn(line);
+    if (flight != nullptr) return take_run(flight);
+  }
   while (!line.entries.empty()) {
     if (std::holds_alternative<LayerPiece>(line.entries.front())) return take_piece(line, urgency);
     const FlightPtr flight = std::get<FlightPtr>(line.entries.front());
@@ -98,6 +105,30 @@ std::optional<FetchTask> FetchQueue::take_from(FetchClass urgency) {
     if (is_current(*flight, urgency)) return take_run(flight);
   }
   return std::nullopt;
+}
+
+/// The first flight of the blob whose turn is longest ago; null when there is none.
+FlightPtr FetchQueue::next_in_turn(Line& line) {
+  std::erase_if(line.entries, [](const Entry& entry) {
+    const FlightPtr* const flight = std::get_if<FlightPtr>(&entry);
+    return flight != nullptr && !is_current(**flight, FetchClass::kBlocking);
+  });
+  FlightPtr next;
+  std::uint64_t last_turn = 0;
+  for (const Entry& entry : line.entries) {
+    const FlightPtr* const flight = std::get_if<FlightPtr>(&entry);
+    if (flight == nullptr) continue;
+    const auto found = turns_.find((*flight)->blob);
+    const std::uint64_t turn = found == turns_.end() ? 0 : found->second;
+    if (next == nullptr || turn < last_turn) {
+      next = *flight;
+      last_turn = turn;
+    }
+  }
+  if (next == nullptr) return nullptr;
+  if (turns_.size() >= kMostTurns) turns_.clear();
+  turns_[next->blob] = ++turn_;
+  return next;
 }
 
 FetchTask FetchQueue::take_run(FlightPtr first) {

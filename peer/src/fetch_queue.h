@@ -30,7 +30,8 @@ struct FetchTask {
 };
 
 /// What waits to be fetched, and who may go next: the most urgent class first, within a class first come first served,
-/// neighbours in a blob together. One worker at least is kept for blocking reads, so less urgent tasks are given only
+/// neighbours in a blob together. Blocking reads of several blobs take turns, so that a container that reads a lot
+/// doesn't keep the others waiting. One worker at least is kept for blocking reads, so less urgent tasks are given only
 /// while fewer than all workers run such tasks; background tasks have a smaller limit of their own, since each takes
 /// its share of the link.
 /// Threads: none; the FlightTable guards it.
@@ -79,12 +80,15 @@ class FetchQueue {
   std::optional<FetchTask> take_from(FetchClass urgency);
   FetchTask take_run(FlightPtr first);
   FetchTask take_piece(Line& line, FetchClass urgency);
+  FlightPtr next_in_turn(Line& line);
   static void unlist(Line& line, const Flight& flight);
 
   const Limits limits_;
   std::array<Line, kFetchClasses> lines_;
   std::array<std::size_t, kFetchClasses> running_{};
   std::uint64_t waiting_ = 0;
+  std::map<Digest, std::uint64_t> turns_;  // when a blob was last read for somebody who waits
+  std::uint64_t turn_ = 0;
 };
 
 }  // namespace samara::peer

@@ -52,6 +52,17 @@ TEST_F(FetchQueueTest, GivesTheMostUrgentFirstWhateverCameFirst) {
   EXPECT_FALSE(queue_.take().has_value());
 }
 
+TEST_F(FetchQueueTest, LetsBlobsTakeTurnsWhenSomebodyWaits) {
+  for (const std::uint8_t number : {10, 20, 30, 40}) push(number, FetchClass::kBlocking);
+  for (const std::uint8_t number : {11, 21}) push(number, FetchClass::kBlocking, kOtherBlob);
+  push(12, FetchClass::kBlocking, Digest::sha256({3}));
+
+  std::vector<unsigned> order;
+  while (const auto task = queue_.take()) order.push_back(places(task).at(0));
+
+  EXPECT_THAT(order, ElementsAre(10, 11, 12, 20, 21, 30, 40));
+}
+
 TEST_F(FetchQueueTest, MovesUpWhatIsAskedForMoreUrgently) {
   push(10, FetchClass::kReadahead);
   const FlightPtr raised = push(20, FetchClass::kBackground);
@@ -80,8 +91,8 @@ TEST_F(FetchQueueTest, TakesNeighboursOfAClassTogetherInTheOrderOfTheBlob) {
   push(3, FetchClass::kBlocking, kOtherBlob);
 
   EXPECT_THAT(places(queue_.take()), ElementsAre(4, 5, 6));
+  EXPECT_THAT(places(queue_.take()), ElementsAre(3));  // the other blob's turn
   EXPECT_THAT(places(queue_.take()), ElementsAre(9));
-  EXPECT_THAT(places(queue_.take()), ElementsAre(3));
   EXPECT_THAT(places(queue_.take()), ElementsAre(7));
   EXPECT_EQ(queue_.waiting_chunks(), 0u);
 }

@@ -5,10 +5,12 @@
 namespace samara::snapshotter {
 
 BackgroundFetch::BackgroundFetch(peer::ChunkReader& reader, std::function<Duration()> since_blocking_fetch,
-                                 std::function<bool(const Digest&)> has_chunk, Clock& clock, const Options& options)
+                                 std::function<bool(const Digest&)> has_chunk, Clock& clock, const Options& options,
+                                 std::function<bool()> pressure_is_high)
     : reader_(reader),
       since_blocking_fetch_(std::move(since_blocking_fetch)),
       has_chunk_(std::move(has_chunk)),
+      pressure_is_high_(std::move(pressure_is_high)),
       clock_(clock),
       options_(options) {}
 
@@ -66,6 +68,15 @@ std::optional<BackgroundFetch::Duration> BackgroundFetch::step() {
   const Duration since = std::min(since_blocking_fetch_(), since_added());
   if (since < options_.quiet) return set_state(State::kWaiting, options_.quiet - since);
   return job->layer.window ? watch(*job) : ask_next(*job);
+}
+
+// Nothing new is asked for under pressure, nor faster than the rate allows; nullopt: go on.
+std::optional<BackgroundFetch::Duration> BackgroundFetch::pause() {
+  if (pressure_is_high_ && pressure_is_high_()) return set_state(State::kPaused, options_.breather);
+  const TimePoint now = clock_.now();
+  const std::lock_guard lock(mutex_);
+  if (now >= next_window_) return std::nullopt;
+  return std::chrono::duration_cast<Duration>(next_window_ - now) + Duration(1);
 }
 
 // The layer that came first, as it is now. Steps follow one another: only add() and remove() change it meanwhile.
@@ -129,7 +140,17 @@ std::optional<BackgroundFetch::Duration> BackgroundFetch::ask_next(Job& job) {
     finish_step(job, true);
     return Duration::zero();
   }
-  const std::uint32_t count = window_length(layer, layer.next);
+  layer.window.reset();
+  if (const std::optional<Duration> wait = pause()) {
+    finish_step(job, false);
+    return wait;
+  }
+  std::uint64_t bytes = 0;
+  const std::uint32_t count = window_length(layer, layer.next, bytes);
+  if (options_.rate > 0) {
+    const std::lock_guard lock(mutex_);
+    next_window_ = clock_.now() + Duration(bytes * 1000 / options_.rate);
+  }
   layer.window = Window{layer.next, count, missing(layer, layer.next, count), clock_.now()};
   reader_.prefetch(layer.index, layer.next, count, peer::FetchClass::kBackground);
   set_state(State::kFetching, std::nullopt);
@@ -149,9 +170,8 @@ bool BackgroundFetch::is_present(const Layer& layer, std::uint32_t chunk) const 
   return !found.ok() || has_chunk_(found->digest);
 }
 
-std::uint32_t BackgroundFetch::window_length(const Layer& layer, std::uint32_t first) const {
+std::uint32_t BackgroundFetch::window_length(const Layer& layer, std::uint32_t first, std::uint64_t& bytes) const {
   const std::uint32_t total = layer.index->info().chunk_count;
-  std::uint64_t bytes = 0;
   std::uint32_t end = first;
   while (end < total && bytes < options_.window_bytes) {
     const absl::StatusOr<cache_index::Chunk> chunk = layer.index->chunk(end++);

@@ -30,6 +30,7 @@ api::BackgroundFetch::State to_api(BackgroundFetch::State state) {
     case BackgroundFetch::State::kWaiting: return api::BackgroundFetch::WAITING;
     case BackgroundFetch::State::kFetching: return api::BackgroundFetch::FETCHING;
     case BackgroundFetch::State::kStalled: return api::BackgroundFetch::STALLED;
+    case BackgroundFetch::State::kPaused: return api::BackgroundFetch::PAUSED;
   }
   return api::BackgroundFetch::OFF;
 }
@@ -127,6 +128,11 @@ class NodeService final : public api::Node::Service {
       response->mutable_background_fetch()->set_layers_left(static_cast<std::uint32_t>(status.background->layers_left));
     }
     response->set_snapshots(status.snapshots);
+    response->set_waiting_reads(status.waiting_reads);
+    response->set_hung_reads(status.hung_reads);
+    response->set_slow_reads(status.slow_reads);
+    response->set_takeovers(status.takeovers);
+    response->set_known_starts(status.known_starts);
     return grpc::Status::OK;
   }
 

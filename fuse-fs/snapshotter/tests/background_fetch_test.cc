@@ -63,8 +63,10 @@ class BackgroundFetchTest : public ::testing::Test {
   RecordingReader reader_;
   milliseconds since_blocking_{3'600'000};
   std::set<Digest> present_;
+  bool pressure_is_high_ = false;
   BackgroundFetch fetch_{reader_, [this] { return since_blocking_; },
-                         [this](const Digest& chunk) { return present_.contains(chunk); }, clock_, small_windows()};
+                         [this](const Digest& chunk) { return present_.contains(chunk); }, clock_, small_windows(),
+                         [this] { return pressure_is_high_; }};
 
  private:
   static BackgroundFetch::Options small_windows() {
@@ -185,6 +187,41 @@ TEST_F(BackgroundFetchTest, AsksAgainForAWindowOfWhichNothingArrives) {
   ASSERT_EQ(reader_.asked.size(), 2u);
   EXPECT_EQ(reader_.asked[1].first, reader_.asked[0].first);
   EXPECT_EQ(fetch_.progress().state, State::kStalled);
+}
+
+TEST_F(BackgroundFetchTest, PausesWhileTheMachineIsUnderPressure) {
+  add(1, layer(1));
+  fetch_.step();
+  ASSERT_EQ(reader_.asked.size(), 1u);
+  arrive(reader_.asked[0]);
+
+  pressure_is_high_ = true;
+  EXPECT_EQ(fetch_.step(), milliseconds(2'000));
+  EXPECT_EQ(fetch_.progress().state, BackgroundFetch::State::kPaused);
+  EXPECT_EQ(reader_.asked.size(), 1u);
+  pressure_is_high_ = false;
+  fetch_.step();
+
+  EXPECT_EQ(reader_.asked.size(), 2u);
+}
+
+TEST_F(BackgroundFetchTest, KeepsToItsRate) {
+  BackgroundFetch slow(reader_, [] { return milliseconds(3'600'000); }, [this](const Digest& chunk) { return present_.contains(chunk); },
+                       clock_, {.window_bytes = 600'000, .rate = 100'000});
+  slow.add(1, layer(1));
+  clock_.advance(seconds(2));
+  slow.step();
+  ASSERT_EQ(reader_.asked.size(), 1u);
+  arrive(reader_.asked[0]);
+
+  const auto wait = slow.step();
+  ASSERT_TRUE(wait);
+  EXPECT_GE(*wait, seconds(6));
+  EXPECT_EQ(reader_.asked.size(), 1u);
+  clock_.advance(*wait);
+  slow.step();
+
+  EXPECT_EQ(reader_.asked.size(), 2u);
 }
 
 TEST_F(BackgroundFetchTest, ItsThreadStartsWithTheFirstLayerAndStops) {

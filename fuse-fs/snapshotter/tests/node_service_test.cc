@@ -35,6 +35,11 @@ TEST_F(NodeServiceTest, TellsWhatTheNodeIs) {
   status.bytes_fetched = 77;
   status.background = BackgroundFetch::Progress{BackgroundFetch::State::kFetching, 3};
   status.snapshots = 9;
+  status.waiting_reads = 5;
+  status.hung_reads = 4;
+  status.slow_reads = 3;
+  status.takeovers = 2;
+  status.known_starts = 1;
 
   const api::StatusResponse response = ask(status);
 
@@ -48,6 +53,11 @@ TEST_F(NodeServiceTest, TellsWhatTheNodeIs) {
   EXPECT_EQ(response.background_fetch().state(), api::BackgroundFetch::FETCHING);
   EXPECT_EQ(response.background_fetch().layers_left(), 3u);
   EXPECT_EQ(response.snapshots(), 9u);
+  EXPECT_EQ(response.waiting_reads(), 5u);
+  EXPECT_EQ(response.hung_reads(), 4u);
+  EXPECT_EQ(response.slow_reads(), 3u);
+  EXPECT_EQ(response.takeovers(), 2u);
+  EXPECT_EQ(response.known_starts(), 1u);
 }
 
 TEST_F(NodeServiceTest, TellsHowMuchOfEachLayerIsHere) {

@@ -30,7 +30,7 @@ class ChunkFetcher final : public ChunkReader {
  public:
   struct Options {
     std::size_t workers = 8;                  ///< that fetch; at least 2
-    std::uint64_t memory_bytes = 64u << 20;       ///< of uncompressed chunks, least recently used out first
+    std::uint64_t memory_bytes = 48u << 20;       ///< of uncompressed chunks, least recently used out first
     std::uint64_t max_request_bytes = 4u << 20;
     std::chrono::milliseconds read_deadline{120'000};
     std::size_t background_workers = 2;       ///< how many of `workers` background prefetches may have at once

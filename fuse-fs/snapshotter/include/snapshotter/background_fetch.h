@@ -13,9 +13,10 @@
 
 namespace samara::snapshotter {
 
-/// Fetches the rest of every attached layer while no container waits for bytes, nor is about to start: one window of chunks after another, in
-/// FetchClass::kBackground, layer after layer in the order in which they were attached. It looks at what is present and
-/// keeps no state of its own, so it goes on where it was after a restart.
+/// Fetches the rest of every attached layer while no container waits for bytes, nor is about to start, nor the machine
+/// is under pressure: one window of chunks after another, in FetchClass::kBackground, layer after layer in the order in
+/// which they were attached. It looks at what is present and keeps no state of its own, so it goes on where it was after
+/// a restart.
 ///
 /// Threads: any; start() makes one of its own. Tests call step() by hand instead.
 class BackgroundFetch {
@@ -26,17 +27,21 @@ class BackgroundFetch {
     Duration quiet{2'000};                    ///< begin when within this no blocking fetch ended and no layer came
     std::uint64_t window_bytes = 16u << 20;   ///< of frames asked for at once
     Duration poll{50};                        ///< how often a window is looked at
+    std::uint64_t rate = 0;                   ///< bytes a second at most, on average; 0: no limit
+    Duration breather{2'000};                 ///< under pressure: when to look again
     Duration stall{30'000};                   ///< a window of which nothing arrives for so long is asked for again
   };
-  enum class State { kDone, kWaiting, kFetching, kStalled };
+  enum class State { kDone, kWaiting, kFetching, kStalled, kPaused };
   struct Progress {
     State state = State::kDone;
     std::size_t layers_left = 0;
   };
 
-  /// Everything is borrowed. `since_blocking_fetch`: see ChunkFetcher; `has_chunk`: see Cache.
+  /// Everything is borrowed. `since_blocking_fetch`: see ChunkFetcher; `has_chunk`: see Cache; `pressure_is_high` may be
+  /// null: it never is.
   BackgroundFetch(peer::ChunkReader& reader, std::function<Duration()> since_blocking_fetch,
-                  std::function<bool(const Digest&)> has_chunk, Clock& clock, const Options& options);
+                  std::function<bool(const Digest&)> has_chunk, Clock& clock, const Options& options,
+                  std::function<bool()> pressure_is_high = nullptr);
   ~BackgroundFetch();
 
   void start();
@@ -78,13 +83,15 @@ class BackgroundFetch {
   void finish_step(const Job& job, bool layer_done);
   std::optional<Duration> watch(Job& job);
   std::optional<Duration> ask_next(Job& job);
+  std::optional<Duration> pause();
   std::uint32_t missing(const Layer& layer, std::uint32_t first, std::uint32_t count) const;
   bool is_present(const Layer& layer, std::uint32_t chunk) const;
-  std::uint32_t window_length(const Layer& layer, std::uint32_t first) const;
+  std::uint32_t window_length(const Layer& layer, std::uint32_t first, std::uint64_t& bytes) const;
 
   peer::ChunkReader& reader_;
   std::function<Duration()> since_blocking_fetch_;
   std::function<bool(const Digest&)> has_chunk_;
+  std::function<bool()> pressure_is_high_;
   Clock& clock_;
   Options options_;
   mutable std::mutex mutex_;  // guards what follows; never held while chunks are looked up or asked for
@@ -93,6 +100,7 @@ class BackgroundFetch {
   std::uint64_t next_order_ = 0;
   TimePoint last_added_;
   State state_ = State::kDone;
+  TimePoint next_window_;  // not before, for the rate
   bool stopping_ = false;
   bool woken_ = false;  // a layer came since the last step
   std::thread thread_;

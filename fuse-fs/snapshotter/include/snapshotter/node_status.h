@@ -26,6 +26,11 @@ struct NodeStatus {
   std::uint64_t bytes_fetched = 0;
   std::optional<BackgroundFetch::Progress> background;  ///< nullopt: switched off
   std::uint64_t snapshots = 0;
+  std::uint64_t waiting_reads = 0;  ///< that wait for bytes now
+  std::uint64_t hung_reads = 0;     ///< those of them that have for 10 s
+  std::uint64_t slow_reads = 0;     ///< see explain.h
+  std::uint64_t takeovers = 0;      ///< mounts taken over from an earlier process
+  std::uint64_t known_starts = 0;   ///< images with a trace
 };
 
 }  // namespace samara::snapshotter
