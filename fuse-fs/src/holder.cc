@@ -9,19 +9,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 
 #include "base/text.h"
 #include "fd_passing.h"
 #include "fuse_fs/connection_keeper.h"
+#include "holder_message.h"
 
 namespace samara::fuse_fs {
 namespace {
 
-constexpr std::size_t kMostHeld = 16;
 constexpr std::chrono::seconds kFirstClient{10};
 
 using Clock = std::chrono::steady_clock;
@@ -73,15 +71,15 @@ class Holder {
   }
 
   absl::Status answer(FdMessage& message) {
-    const std::string_view text = message.text;
-    const std::string_view verb = text.substr(0, text.find(' '));
-    const std::string name(text.substr(std::min(text.size(), verb.size() + 1)));
-    if (verb == "hello") return welcome(name);
-    if (verb == "keep" && message.fd.valid() && (held_.size() < kMostHeld || held_.contains(name))) {
-      held_[name] = std::move(message.fd);
-    } else if (verb == "forget") {
-      held_.erase(name);
-    } else if (verb == "serving") {
+    using Verb = HolderRequest::Verb;
+    const HolderRequest request = parse_holder_request(message.text);
+    if (request.verb == Verb::kHello) return welcome(request);
+    const bool has_room = held_.size() < kMostHeld || held_.contains(request.name);
+    if (request.verb == Verb::kKeep && message.fd.valid() && has_room) {
+      held_[request.name] = std::move(message.fd);
+    } else if (request.verb == Verb::kForget) {
+      held_.erase(request.name);
+    } else if (request.verb == Verb::kServing) {
       deadline_.reset();
     } else {
       return send_message(client_.get(), "unknown");
@@ -89,10 +87,8 @@ class Holder {
     return send_message(client_.get(), "ok");
   }
 
-  absl::Status welcome(std::string_view milliseconds) {
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(milliseconds.data(), milliseconds.data() + milliseconds.size(), value);
-    if (error == std::errc() && value > 0 && value < 86'400'000) abort_after_ = std::chrono::milliseconds(value);
+  absl::Status welcome(const HolderRequest& hello) {
+    abort_after_ = hello.abort_after.value_or(abort_after_);
     if (!greeted_) deadline_.reset();
     greeted_ = true;
     absl::Status status = send_message(client_.get(), str_cat("welcome ", held_.size()));

@@ -3,7 +3,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <fcntl.h>
 #include <mutex>
 #include <thread>
@@ -13,6 +12,7 @@
 #include "base/text.h"
 #include "fd_passing.h"
 #include "fuse_fs/connection_keeper.h"
+#include "holder_message.h"
 #include "holder_socket.h"
 #include "thread_signals.h"
 
@@ -104,13 +104,9 @@ class HolderKeeper final : public ConnectionKeeper {
     const std::string_view text = answer.text;
     if (text == "busy") return absl::UnavailableError("another samara-node serves these mounts");
     SAMARA_RETURN_IF_ERROR(sent);
-    constexpr std::string_view kWelcome = "welcome ";
-    std::size_t count = 0;
-    if (!text.starts_with(kWelcome) ||
-        std::from_chars(text.data() + kWelcome.size(), text.data() + text.size(), count).ec != std::errc()) {
-      return absl::UnavailableError(str_cat("the holder answers \"", text, "\""));
-    }
-    for (; count > 0; --count) {
+    const std::optional<std::size_t> count = parse_welcome(text);
+    if (!count) return absl::UnavailableError(str_cat("the holder answers \"", text, "\""));
+    for (std::size_t left = *count; left > 0; --left) {
       SAMARA_ASSIGN_OR_RETURN(FdMessage held, receive_message(socket));
       constexpr std::string_view kHeld = "held ";
       if (held.text.starts_with(kHeld) && held.fd.valid()) held_[held.text.substr(kHeld.size())] = std::move(held.fd);
