@@ -147,8 +147,10 @@ void expect_nothing_wrong(const std::string& root, std::uint32_t round) {
 class CacheCrash : public ::testing::Test {
  protected:
   const TempDir dir_ = *TempDir::create("crash");
-  const std::string root_ = dir_.path() + "/cache";
   std::minstd_rand random_{2024};
+
+  /// One cache for ten rounds: each reads all that is there.
+  std::string root(std::uint32_t round) const { return dir_.path() + "/cache" + std::to_string(round / 10); }
 
   std::uint32_t some_acknowledgements() { return 1 + random_() % kChunks; }
 };
@@ -157,22 +159,22 @@ TEST_F(CacheCrash, LosesNothingThatWasAcknowledgedAndLeavesNoRowThatLies) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     const std::uint32_t enough = some_acknowledgements();
 
-    const auto acknowledged = killed_after(enough, root_, round, Load{});
+    const auto acknowledged = killed_after(enough, root(round), round, Load{});
 
     ASSERT_GE(acknowledged.size(), enough) << "the child failed in round " << round;
-    ASSERT_TRUE(holds_in_child([&] { expect_no_lie(root_); })) << "round " << round;
-    ASSERT_TRUE(holds_in_child([&] { expect_present(root_, round, acknowledged); })) << "round " << round;
+    ASSERT_TRUE(holds_in_child([&] { expect_no_lie(root(round)); })) << "round " << round;
+    ASSERT_TRUE(holds_in_child([&] { expect_present(root(round), round, acknowledged); })) << "round " << round;
   }
 }
 
 TEST_F(CacheCrash, KeepsWhatEarlierRoundsAcknowledged) {
   std::map<std::uint32_t, std::vector<std::uint32_t>> acknowledged;
 
-  for (std::uint32_t round = 0; round < 3; ++round) acknowledged[round] = killed_after(5, root_, round, Load{});
+  for (std::uint32_t round = 0; round < 3; ++round) acknowledged[round] = killed_after(5, root(round), round, Load{});
 
   for (const auto& [round, what] : acknowledged) {
     EXPECT_GE(what.size(), 5u);
-    EXPECT_TRUE(holds_in_child([&] { expect_present(root_, round, what); })) << "round " << round;
+    EXPECT_TRUE(holds_in_child([&] { expect_present(root(round), round, what); })) << "round " << round;
   }
 }
 
@@ -180,10 +182,10 @@ TEST_F(CacheCrash, HoldsWhenWritesFailAndTheProcessDiesInTheMiddleOfOne) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     const Load load{.evict = false, .faults = {.short_write = 5, .io_error = 11, .no_space = 13, .killed = 90}};
 
-    const auto acknowledged = killed_after(some_acknowledgements(), root_, round, load);
+    const auto acknowledged = killed_after(some_acknowledgements(), root(round), round, load);
 
-    ASSERT_TRUE(holds_in_child([&] { expect_no_lie(root_); })) << "round " << round;
-    ASSERT_TRUE(holds_in_child([&] { expect_present(root_, round, acknowledged); })) << "round " << round;
+    ASSERT_TRUE(holds_in_child([&] { expect_no_lie(root(round)); })) << "round " << round;
+    ASSERT_TRUE(holds_in_child([&] { expect_present(root(round), round, acknowledged); })) << "round " << round;
   }
 }
 
@@ -191,10 +193,10 @@ TEST_F(CacheCrash, LeavesNoRowThatLiesWhileItEvicts) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     const Load load{.evict = true, .faults = {.short_write = 7, .io_error = 50, .no_space = 50, .killed = 0}};
 
-    (void)killed_after(some_acknowledgements(), root_, round, load);
+    (void)killed_after(some_acknowledgements(), root(round), round, load);
 
-    ASSERT_TRUE(holds_in_child([&] { expect_no_lie(root_); })) << "round " << round;
-    ASSERT_TRUE(holds_in_child([&] { expect_nothing_wrong(root_, round); })) << "round " << round;
+    ASSERT_TRUE(holds_in_child([&] { expect_no_lie(root(round)); })) << "round " << round;
+    ASSERT_TRUE(holds_in_child([&] { expect_nothing_wrong(root(round), round); })) << "round " << round;
   }
 }
 
@@ -215,10 +217,10 @@ void tear(const std::string& root, std::minstd_rand& random) {
 
 TEST_F(CacheCrash, GivesNothingWrongAfterAPowerCut) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
-    (void)killed_after(some_acknowledgements(), root_, round, Load{});
-    ASSERT_NO_FATAL_FAILURE(tear(root_, random_));
+    (void)killed_after(some_acknowledgements(), root(round), round, Load{});
+    ASSERT_NO_FATAL_FAILURE(tear(root(round), random_));
 
-    ASSERT_TRUE(holds_in_child([&] { expect_nothing_wrong(root_, round); })) << "round " << round;
+    ASSERT_TRUE(holds_in_child([&] { expect_nothing_wrong(root(round), round); })) << "round " << round;
   }
 }
 
