@@ -127,12 +127,11 @@ class DiskCache final : public Cache {
   enum class Trust { kMark, kDigest };
   absl::StatusOr<std::string> read_at(const Chunk& chunk, const ChunkRow& row, Trust trust);
   absl::StatusOr<std::string> read_again(const Chunk& chunk);
+  absl::Status write_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame, int fd);
   absl::Status store_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame, int fd);
   /// After what it points to turned out missing or wrong: the row goes, and the blob counts as incomplete.
   absl::Status drop_chunk(const Digest& chunk, const Digest& blob);
   absl::Status drop_chunks_of(const std::unordered_set<Digest>& blobs);
-  /// After rows of chunks went, and before their bytes go.
-  void forget_marks(const std::vector<Store::Change>& changes);
   /// Of an object whose bytes aren't those of its name any more.
   absl::Status drop_altered(const Digest& digest) const;
   absl::Status forget_object(const Digest& digest) const;

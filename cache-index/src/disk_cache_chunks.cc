@@ -85,7 +85,7 @@ absl::Status DiskCache::store_frame(const Digest& blob, const Chunk& chunk, std:
     // A whole object is served as it is, so nothing may be written into it; not what a wrong index wants there either.
     SAMARA_RETURN_IF_ERROR(expect_same(fd, frame, chunk.blob_offset, blob));
   } else {
-    SAMARA_RETURN_IF_ERROR(annotate(pwrite_all(fd, frame, chunk.blob_offset),
+    SAMARA_RETURN_IF_ERROR(annotate(write_frame(blob, chunk, frame, fd),
                                     str_cat("store chunk ", chunk.digest.brief(), " in ", object_path(blob))));
   }
   std::vector<Store::Change> changes;
@@ -99,6 +99,15 @@ absl::Status DiskCache::store_frame(const Digest& blob, const Chunk& chunk, std:
                      .last_use = now()};
   changes.push_back({kChunksTable, chunk.digest.key(), encode(row)});
   return store_->write(changes);
+}
+
+// What an index says of the place may be a lie, and the frame of another chunk lie there.
+absl::Status DiskCache::write_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame, int fd) {
+  const ByteRange place{chunk.blob_offset, chunk.blob_offset + frame.size()};
+  marks_.touch(blob, place);
+  const absl::Status written = pwrite_all(fd, frame, chunk.blob_offset);
+  marks_.touch(blob, place);
+  return written;
 }
 
 absl::StatusOr<OpenFiles::File> DiskCache::open_blob(const Digest& blob) {
@@ -135,17 +144,18 @@ absl::StatusOr<std::string> DiskCache::read_chunk(const Chunk& chunk) {
 }
 
 absl::StatusOr<std::string> DiskCache::read_at(const Chunk& chunk, const ChunkRow& row, Trust trust) {
-  const std::uint64_t epoch = marks_.epoch();
+  const ByteRange place{row.offset, row.offset + row.frame_size};
+  const VerifiedChunks::Stamp stamp = marks_.stamp(row.blob, place);
   SAMARA_ASSIGN_OR_RETURN(const Frame frame, read_frame(row));
-  // Both are asked once the bytes are read: what they answer holds for these bytes then.
-  const bool can_change = is_written_elsewhere(row.blob);
-  if (trust == Trust::kMark && marks_.contains(chunk.digest) && !can_change) {
+  const bool can_change = is_written_elsewhere(row.blob);  // by others than us, who touch nothing
+  if (trust == Trust::kMark && !can_change && marks_.contains(chunk.digest, stamp) &&
+      marks_.stamp(row.blob, place) == stamp) {
     return unpack_frame(chunk.stream_size, frame.bytes());
   }
   Chunk stored = chunk;  // another blob's frame of the same bytes may have another size
   stored.blob_size = row.frame_size;
   SAMARA_ASSIGN_OR_RETURN(std::string bytes, open_frame(stored, frame.bytes()));
-  if (!can_change) marks_.mark(chunk.digest, epoch);
+  if (!can_change) marks_.mark(chunk.digest, stamp);
   return bytes;
 }
 
@@ -172,15 +182,7 @@ absl::Status DiskCache::drop_chunk(const Digest& chunk, const Digest& blob) {
   if (row.ok() && row->complete) {
     changes.push_back({kObjectsTable, blob.key(), encode(ObjectRow{.kind = ObjectRow::Kind::kBlob})});
   }
-  SAMARA_RETURN_IF_ERROR(store_->write(changes));
-  marks_.forget(chunk);
-  return absl::OkStatus();
-}
-
-void DiskCache::forget_marks(const std::vector<Store::Change>& changes) {
-  for (const Store::Change& change : changes) {
-    if (const auto digest = Digest::from_key(change.key); digest.ok()) marks_.forget(*digest);
-  }
+  return store_->write(changes);
 }
 
 absl::StatusOr<Cache::Presence> DiskCache::presence(const IndexReader& index) const {

@@ -190,12 +190,16 @@ absl::StatusOr<std::uint64_t> DiskCache::evict_chunks(const Digest& blob, const 
       changes.push_back({kChunksTable, chunks[i].key, std::nullopt});
     }
     SAMARA_RETURN_IF_ERROR(store_->write(changes));
-    forget_marks(changes);
   }
   const absl::StatusOr<OpenFiles::File> open = files_.open(blob, object_path(blob), O_RDWR);
   if (absl::IsNotFound(open.status())) return unchanged.size();
   SAMARA_RETURN_IF_ERROR(open.status());
-  for (const ByteRange& range : ranges_of(unchanged)) SAMARA_RETURN_IF_ERROR(punch_hole((*open)->get(), range));
+  for (const ByteRange& range : ranges_of(unchanged)) {
+    marks_.touch(blob, range);
+    const absl::Status punched = punch_hole((*open)->get(), range);
+    marks_.touch(blob, range);
+    SAMARA_RETURN_IF_ERROR(punched);
+  }
   space_.set_file(blob, (*open)->get());
   return unchanged.size();
 }
@@ -234,9 +238,7 @@ absl::Status DiskCache::forget_chunks(const Digest& blob, const std::vector<Stor
     const absl::StatusOr<ChunkRow> row = text.ok() ? decode_chunk_row(*text) : text.status();
     if (row.ok() && row->blob == blob) changes.push_back({kChunksTable, chunk.key, std::nullopt});
   }
-  SAMARA_RETURN_IF_ERROR(store_->write(changes));
-  forget_marks(changes);
-  return absl::OkStatus();
+  return store_->write(changes);
 }
 
 absl::Status DiskCache::remove_empty_blob(const Digest& blob) {

@@ -90,7 +90,6 @@ absl::Status DiskCache::write_layer_rows(const IndexReader& index, const LayerRe
   const std::lock_guard lock(mutex_);
   leaving_.erase(record.blob);
   written_elsewhere_.erase(record.blob);
-  marks_.forget_all();
   return absl::OkStatus();
 }
 

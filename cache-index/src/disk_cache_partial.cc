@@ -26,7 +26,7 @@ absl::StatusOr<Fd> DiskCache::open_partial(const Digest& blob) {
   const std::lock_guard in_memory(mutex_);
   written_elsewhere_.insert(blob);
   leaving_.erase(blob);
-  marks_.forget_all();
+  marks_.touch(blob);
   return file;
 }
 
@@ -57,7 +57,7 @@ absl::Status DiskCache::fill_in(const Digest& blob, const Chunk& chunk) {
   SAMARA_ASSIGN_OR_RETURN(const ObjectRow known, object_row(blob));
   if (known.complete) return absl::OkStatus();
   SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, open_blob(blob));
-  const absl::Status written = pwrite_all(file->get(), frame.bytes(), chunk.blob_offset);
+  const absl::Status written = write_frame(blob, chunk, frame.bytes(), file->get());
   space_.set_file(blob, file->get());
   return annotate(written, str_cat("fill in ", object_path(blob)));
 }

@@ -65,9 +65,7 @@ absl::Status DiskCache::drop_chunks_of(const std::unordered_set<Digest>& blobs) 
     if (!row.ok() || blobs.contains(row->blob)) changes.push_back({kChunksTable, std::string(key), std::nullopt});
     return true;
   }));
-  SAMARA_RETURN_IF_ERROR(changes.empty() ? absl::OkStatus() : store_->write(changes));
-  marks_.forget_all();
-  return absl::OkStatus();
+  return changes.empty() ? absl::OkStatus() : store_->write(changes);
 }
 
 /// A crash between a rename, or the first bytes of a blob, and the row leaves a file that nobody would ever remove.

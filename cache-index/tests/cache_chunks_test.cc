@@ -79,6 +79,17 @@ TEST_F(CacheChunks, AreVerifiedAgainOnceTheyWereStoredAgain) {
   EXPECT_TRUE(absl::IsDataLoss(cache_->read_chunk(first_.chunk).status()));
 }
 
+TEST_F(CacheChunks, AreVerifiedAgainWhenAnIndexThatLiesHasOthersWrittenOverThem) {
+  const MadeChunk one = make_chunk(std::string(5000, 'a')), other = make_chunk(std::string(5000, 'b'));
+  put(blob_, one);
+  ASSERT_TRUE(cache_->read_chunk(one.chunk).ok());
+
+  put(blob_, other);  // its frame unpacks to as many bytes
+
+  EXPECT_TRUE(absl::IsDataLoss(cache_->read_chunk(one.chunk).status()));
+  EXPECT_EQ(cache_->read_chunk(other.chunk).value(), other.bytes);
+}
+
 TEST_F(CacheChunks, AreNotFoundWhenTheirFileIsCut) {
   put(blob_, first_);
   put(blob_, second_);
