@@ -42,3 +42,10 @@ start_site "$work/site"
 wait "$run" || fail "the container failed: $(cat "$work/output")"
 equal "what it prints once the site is back" "$(<"$work/output")" "$(output_of node)"
 equal "the reads that failed" "$(node_metric "$work/lazy" samara_fuse_read_errors_total)" 0
+
+# And the node says what it was that took so long.
+waited='[.[] | select(.took_ms > 1000 and .error == "")][0] | "\(.source) \(.cause) \(.path)"'
+contains "what explains the wait" "$("$build_directory/apps/samara" explain --address "unix://$work/lazy/node.sock" \
+  --json "$unread" | jq -r "$waited")" '^site failures /'
+contains "what a person sees of it" \
+  "$("$build_directory/apps/samara" explain --address "unix://$work/lazy/node.sock" "$unread")" '[0-9]+ slow reads'

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# A container can't tell: the same programs print the same on lazy layers as on unpacked ones. Reads of every kind,
+# locks, writes that copy up, dpkg's own check of every file, a byte-compiler, a database that is made and asked.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+"$top/tests/images/build.sh" postgres
+begin
+begin_ordinary
+
+# same WHAT LEAST IMAGE COMMAND…: in both; LEAST lines of output at least.
+same() {
+  local what=$1 least=$2 image=$3 ordinary lazy
+  shift 3
+  ordinary=$(run_image "$work/ordinary" "$image" -- "$@")
+  lazy=$(run_image "$work/lazy" "$image" -- "$@")
+  [[ $lazy == "$ordinary" ]] || fail "$what differs: $(diff <(echo "$ordinary") <(echo "$lazy") | head -n 20)"
+  at_least "the lines that $what says in either" "$(wc -l <<<"$lazy")" "$least"
+}
+
+python=$(image_of python)
+same "a program that reads in many ways" 25 "$python" python3 -c "$(<"$top/tests/e2e/fidelity.py")"
+same "dpkg -V" 5 "$python" sh -c 'dpkg -V; echo end; dpkg -l | tail -n 20'
+same "a compilation of the library" 2 "$python" sh -c \
+  'PYTHONHASHSEED=0 python3 -m compileall -q -f --invalidation-mode unchecked-hash -s /usr -d /copy /usr/lib/python3.11/json /usr/lib/python3.11/email;
+   find /usr/lib/python3.11/json /usr/lib/python3.11/email -name "*.pyc" | sort | xargs sha256sum'
+same "a list of everything" 5000 "$python" sh -c 'cd / && find usr odd var srv opt -xdev -type d -printf "%p %m %U:%G %T@\n" | sort
+  find usr odd var srv opt -xdev ! -type d -printf "%p %y %m %U:%G %T@ %n %s %l\n" | sort'
+# shellcheck disable=SC2016  # the container's shell is to expand it
+same "the sum of every file" 5 "$python" sh -c \
+  'cd / && for top in usr odd var srv opt; do find "$top" -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum; done'
+
+# The cluster that initdb makes is new each time; what a query says of it isn't.
+# shellcheck disable=SC2016  # the container's shell is to expand it
+same "a database" 3 "$(image_of postgres)" sh -c '
+  bin=/usr/lib/postgresql/15/bin; mkdir /srv/db; chown postgres /srv/db
+  su postgres -c "$bin/initdb -D /srv/db --no-sync >/dev/null && $bin/pg_ctl -D /srv/db -o \"-c listen_addresses= -c unix_socket_directories=/tmp\" -w -l /srv/db/log start >/dev/null"
+  su postgres -c "$bin/psql -h /tmp -c \"create table t as select n, md5(n::text) m from generate_series(1, 20000) n\" -c \"create index on t (m)\" -Atc \"select count(*), min(m), max(m) from t\""
+  su postgres -c "$bin/pg_ctl -D /srv/db -m fast -w stop"'
+equal "the reads that failed" "$(node_metric "$work/lazy" samara_fuse_read_errors_total)" 0
