@@ -32,5 +32,8 @@ endif()
 if(SAMARA_SANITIZE)
   add_compile_options(-fsanitize=${SAMARA_SANITIZE} -fno-omit-frame-pointer -g1 -O1)
   add_link_options(-fsanitize=${SAMARA_SANITIZE})
+  if(SAMARA_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-tsan)  # Asio has fences, of which this sanitizer knows nothing
+  endif()
 endif()
 set(THREADS_PREFER_PTHREAD_FLAG ON)
