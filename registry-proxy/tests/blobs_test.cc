@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cache_index/hasher.h"
 #include "raw_connection.h"
+#include "raw_server.h"
 #include "site_fixture.h"
 
 namespace samara::registry_proxy {
@@ -451,6 +452,45 @@ TEST(BlobMirror, FetchesABlobWhenTheRegistryTellsNoSize) {
 
   EXPECT_EQ(answer.head.status, 200);
   EXPECT_EQ(answer.head.headers.get("Content-Length"), "100000");
+}
+
+// One that doesn't tell how long anything is: not in the answer to HEAD, and not before the last chunk.
+class BlobsOfUntoldSize : public ::testing::Test {
+ protected:
+  static std::string answer(const std::string& head) {
+    if (head.starts_with("HEAD ")) return "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+  }
+  static SiteFixture::Settings settings(const RawServer& registry) {
+    auto settings = SiteFixture::never_converting();
+    settings.mirror.far_ahead = 2;
+    settings.upstream.urls = {str_cat("http://127.0.0.1:", registry.port())};
+    return settings;
+  }
+  RawServer registry_{answer};
+  SiteFixture site_{settings(registry_)};
+  const Digest blob_ = cache_index::sha256(as_bytes("hello world"));
+};
+
+TEST_F(BlobsOfUntoldSize, AreGivenWhole) {
+  const auto answer = site_.blob(blob_);
+
+  EXPECT_EQ(answer.body, "hello world");
+  EXPECT_EQ(answer.head.headers.get("Content-Length"), "11");
+}
+
+TEST_F(BlobsOfUntoldSize, AreFetchedWhenTheirSizeIsAskedFor) {
+  const auto answer = site_.blob(blob_, "", "HEAD");
+
+  EXPECT_EQ(answer.head.status, 200);
+  EXPECT_EQ(answer.head.headers.get("Content-Length"), "11");
+}
+
+TEST_F(BlobsOfUntoldSize, AreFetchedForARangeFarAhead) {
+  const auto answer = site_.blob(blob_, "bytes=6-");
+
+  EXPECT_EQ(answer.head.status, 206);
+  EXPECT_EQ(answer.body, "world");
 }
 
 TEST(BlobMirror, GoesOnWhenAReaderLeaves) {
