@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "cache_fixture.h"
-#include "cache_index/fsck.h"
+#include "crash_checks.h"
 #include "file_faults.h"
 
 /// kill -9 under load, at random points and with writes that fail: what was acknowledged is there and right, and nothing
@@ -24,7 +24,6 @@ namespace samara::cache_index {
 namespace {
 
 namespace fs = std::filesystem;
-using Kind = FsckProblem::Kind;
 
 constexpr std::uint32_t kRounds = SAMARA_CRASH_ROUNDS;
 constexpr std::uint32_t kWriters = 3, kPerWriter = 60, kChunks = kWriters * kPerWriter;
@@ -90,28 +89,6 @@ std::vector<std::uint32_t> killed_after(std::uint32_t enough, const std::string&
   while (::read(pipe[0], &what, sizeof what) == sizeof what) acknowledged.push_back(what);
   ::close(pipe[0]);
   return acknowledged;
-}
-
-/// In a process of its own, so that this one stays without RocksDB's threads and may fork again.
-bool holds_in_child(const std::function<void()>& checks) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    checks();
-    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = -1;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-/// No row lies, as it was found: nothing has mended it yet.
-void expect_no_lie(const std::string& root) {
-  const auto report = fsck({.root = root, .mend = false, .threads = 1, .progress = {}});
-  ASSERT_TRUE(report.ok()) << report.status();
-  for (const FsckProblem& problem : report->problems) {
-    EXPECT_TRUE(problem.kind == Kind::kBytesWithoutRow || problem.kind == Kind::kInterruptedWrite)
-        << to_string(problem.kind) << ": " << problem.what;
-  }
 }
 
 void expect_present(const std::string& root, std::uint32_t round, const std::vector<std::uint32_t>& acknowledged) {

@@ -11,7 +11,7 @@
 
 #include "base/status.h"
 #include "cache_fixture.h"
-#include "cache_index/fsck.h"
+#include "crash_checks.h"
 #include "file_faults.h"
 #include "sample_layer.h"
 
@@ -72,15 +72,6 @@ std::vector<std::uint32_t> published_before_the_kill(const std::string& root, st
   return published;
 }
 
-void expect_no_lie(const std::string& root) {
-  const auto report = fsck({.root = root, .mend = false, .threads = 1, .progress = {}});
-  ASSERT_TRUE(report.ok()) << report.status();
-  for (const FsckProblem& problem : report->problems) {
-    EXPECT_TRUE(problem.kind == FsckProblem::Kind::kBytesWithoutRow || problem.kind == FsckProblem::Kind::kInterruptedWrite)
-        << to_string(problem.kind) << ": " << problem.what;
-  }
-}
-
 void expect_whole_layers(const std::string& root, std::uint32_t round, const std::vector<std::uint32_t>& published) {
   const auto cache = Cache::open({.root = root});
   ASSERT_TRUE(cache.ok()) << cache.status();
@@ -97,17 +88,6 @@ void expect_whole_layers(const std::string& root, std::uint32_t round, const std
       EXPECT_TRUE((*cache)->read_chunk((*index)->chunk(c).value()).ok()) << "chunk " << c;
     }
   }
-}
-
-bool holds_in_child(const std::function<void()>& checks) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    checks();
-    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = -1;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 TEST(LayerCrash, LeavesEachLayerWholeOrNotThere) {
