@@ -69,7 +69,11 @@ void store_some(Cache& cache, std::uint32_t round, std::uint32_t writer, int pip
   for (std::uint32_t writer = 0; writer < kWriters; ++writer) {
     threads.emplace_back([&, writer] { store_some(**cache, round, writer, pipe); });
   }
-  while (load.evict) (void)(*cache)->evict_to((*cache)->usage()->disk_bytes - (200u << 10));
+  std::thread([&] {
+    while (load.evict) (void)(*cache)->evict_to((*cache)->usage()->disk_bytes - (200u << 10));
+  }).detach();
+  for (std::thread& thread : threads) thread.join();
+  ::close(pipe);  // no more will come: faults may have left less than the parent waits for
   while (true) ::pause();
 }
 
