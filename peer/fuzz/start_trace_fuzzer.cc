@@ -1,5 +1,6 @@
 // Any bytes as a start's trace, from a site, from a node or from a row: what is accepted comes out the same again, and
 // merging it keeps it within its bounds.
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/file.h"
