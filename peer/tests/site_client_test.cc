@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <future>
 #include <mutex>
 
 #include "base/file.h"
 #include "base/http/server.h"
+#include "base/text.h"
 #include "cache_index/hasher.h"
 
 namespace samara::peer {
@@ -249,9 +251,9 @@ TEST_F(SiteClientTest, AsksForALayer) {
   LayerStatus known;
   known.state = LayerStatus::State::kConverted;
   known.record = {.layer = object_, .index = Digest::sha256({1}), .blob = Digest::sha256({2}), .index_size = 7, .blob_size = 8};
-  http::Target asked;
+  std::promise<http::Target> asked_once;
   const TestSite site([&](const http::Request& request, http::ResponseWriter& answer) {
-    asked = request.target;
+    asked_once.set_value(request.target);
     (void)answer.respond(200, encode(known));
   });
   SiteClient client(client_, {site.url()});
@@ -264,11 +266,42 @@ TEST_F(SiteClientTest, AsksForALayer) {
 
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_EQ(status->record.index, known.record.index);
+  const http::Target asked = asked_once.get_future().get();
   EXPECT_EQ(asked.path, "/samara/v1/layers/" + object_.to_string());
   EXPECT_EQ(asked.query_value("ns"), "registry.example:5000");
   EXPECT_EQ(asked.query_value("repo"), "team/a&b");
   EXPECT_EQ(asked.query_value("size"), "99");
   EXPECT_EQ(asked.query_value("wait"), "1500");
+}
+
+TEST_F(SiteClientTest, TellsAndHearsWhatAStartReads) {
+  const StartTrace start{.starts = 1, .layers = {object_}, .chunks = {{object_, 3}, {object_, 4}}, .unused = {{object_, 9}}, .image = ""};
+  std::promise<http::Target> told;
+  const TestSite site([&](const http::Request& request, http::ResponseWriter& answer) {
+    if (request.method == "POST") told.set_value(request.target);
+    (void)answer.respond(200, encode(start));
+  });
+  SiteClient client(client_, {site.url()});
+
+  const absl::Status reported = client.report_start(start);
+  const auto heard = client.start_trace(object_);
+
+  EXPECT_TRUE(reported.ok()) << reported;
+  const http::Target target = told.get_future().get();
+  EXPECT_EQ(target.path, str_cat(kTracesPath, object_.to_string()));
+  EXPECT_EQ(target.query_value("read"), "0:3-4");
+  EXPECT_EQ(target.query_value("unused"), "0:9");
+  ASSERT_TRUE(heard.ok()) << heard.status();
+  EXPECT_EQ(heard->chunks, start.chunks);
+}
+
+TEST_F(SiteClientTest, SaysThatNothingIsKnownOfAStart) {
+  const TestSite nothing(answering(404)), nonsense(answering(200, "<html>")), refusing(answering(400, "no"));
+
+  EXPECT_TRUE(absl::IsNotFound(SiteClient(client_, {nothing.url()}).start_trace(object_).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(SiteClient(client_, {nonsense.url()}).start_trace(object_).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(SiteClient(client_, {refusing.url()}).report_start(
+      {.starts = 1, .layers = {object_}, .chunks = {}, .unused = {}, .image = ""})));
 }
 
 TEST_F(SiteClientTest, RefusesAnAnswerThatIsNoLayerStatus) {
