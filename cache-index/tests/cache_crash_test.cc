@@ -155,7 +155,8 @@ TEST_F(CacheCrash, KeepsWhatEarlierRoundsAcknowledged) {
 
   for (const auto& [round, what] : acknowledged) {
     EXPECT_GE(what.size(), 5u);
-    EXPECT_TRUE(holds_in_child([&] { expect_present(root(round), round, what); })) << "round " << round;
+    const auto check = [&, round = round, &what = what] { expect_present(root(round), round, what); };
+    EXPECT_TRUE(holds_in_child(check)) << "round " << round;
   }
 }
 
