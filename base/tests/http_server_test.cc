@@ -392,6 +392,12 @@ TEST(HttpServer, KnowsWhichAddressesOnlyThisMachineReaches) {
     EXPECT_FALSE(is_loopback(everybodys)) << everybodys;
 }
 
+TEST(HostOfPeer, LeavesThePortOut) {
+  EXPECT_EQ(host_of_peer("10.0.0.1:4000"), "10.0.0.1");
+  EXPECT_EQ(host_of_peer("[fd00::1]:4000"), "fd00::1");
+  EXPECT_EQ(host_of_peer("[::ffff:10.0.0.1]:4000"), "10.0.0.1");
+}
+
 TEST(HttpServer, NamesTheAddressThatItCannotListenOn) {
   const auto server = serve(say_path);
   Server::Options taken;

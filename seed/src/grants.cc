@@ -72,12 +72,4 @@ absl::Status Grants::check(std::string_view token, std::string_view swarm, std::
   return absl::OkStatus();
 }
 
-std::string host_of_peer(std::string_view peer) {
-  std::string_view host = peer.substr(0, peer.rfind(':'));
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  constexpr std::string_view kMapped = "::ffff:";
-  if (host.starts_with(kMapped) && host.find('.') != std::string_view::npos) host.remove_prefix(kMapped.size());
-  return std::string(host);
-}
-
 }  // namespace samara::seed

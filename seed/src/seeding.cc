@@ -159,7 +159,7 @@ bool Seeding::handle(const http::Request& request, http::ResponseWriter& out) {
   const std::string_view path = request.target.path;
   const bool blob_route = path.starts_with(peer::kSwarmPath);
   if (!blob_route && !is_tracker(request)) return false;
-  const std::string node = host_of_peer(request.peer);
+  const std::string node = http::host_of_peer(request.peer);
   // A client that left needs no answer: the statuses of respond() are dropped.
   if (request.method != "GET" && request.method != "HEAD") {
     out.header("Allow", "GET, HEAD");

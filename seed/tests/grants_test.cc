@@ -56,11 +56,5 @@ TEST_F(GrantsTest, CantBeMadeUpOrProlonged) {
   }
 }
 
-TEST(HostOfPeer, LeavesThePortOut) {
-  EXPECT_EQ(host_of_peer("10.0.0.1:4000"), "10.0.0.1");
-  EXPECT_EQ(host_of_peer("[fd00::1]:4000"), "fd00::1");
-  EXPECT_EQ(host_of_peer("[::ffff:10.0.0.1]:4000"), "10.0.0.1");
-}
-
 }  // namespace
 }  // namespace samara::seed

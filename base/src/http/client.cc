@@ -179,6 +179,7 @@ void Transfer::set_tls() {
   CURL* const easy = handle_.easy();
   curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, kAuthorityLifetime);
   if (!request_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
+  if (request_.any_server_name) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
   if (request_.client_certificate.empty()) return;
   curl_easy_setopt(easy, CURLOPT_SSLCERT, request_.client_certificate.c_str());
   curl_easy_setopt(easy, CURLOPT_SSLKEY, request_.client_key.c_str());

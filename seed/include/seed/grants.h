@@ -39,7 +39,4 @@ class Grants {
 /// HMAC-SHA-256.
 Digest hmac(std::string_view key, std::string_view message);
 
-/// "10.0.0.1" of "10.0.0.1:4000", "::1" of "[::1]:4000"; IPv4 addresses within IPv6 become plain ones.
-std::string host_of_peer(std::string_view peer);
-
 }  // namespace samara::seed

@@ -27,6 +27,7 @@ struct ClientRequest {
   std::string ca_file;                             ///< PEM bundle in place of the system's; empty: the system's
   std::string client_certificate;                  ///< PEM, shown to a server that asks for one; empty: none
   std::string client_key;                          ///< its private key, PEM without a passphrase
+  bool any_server_name = false;  ///< a certificate for another name than the URL's will do, if ca_file vouches for it
   std::stop_token stop;                            ///< ends the transfer with Cancelled
 };
 

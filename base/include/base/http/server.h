@@ -57,6 +57,10 @@ using Handler = std::function<void(const Request&, ResponseWriter&)>;
 /// false for every other name, whatever it resolves to.
 bool is_loopback(std::string_view listen);
 
+/// The address in a Request::peer: "10.0.0.1" of "10.0.0.1:4000", "::1" of "[::1]:4000"; IPv4 addresses within IPv6
+/// become plain ones.
+std::string host_of_peer(std::string_view peer);
+
 /// HTTP/1.1 server, plain or over TLS: a thread a connection, keep-alive, hard limits on what a client may send.
 ///
 /// Limits: head 64 KiB, no request body read, `max_connections` at once, those in their handshake too. More wait in the

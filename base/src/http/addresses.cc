@@ -13,4 +13,12 @@ bool is_loopback(std::string_view listen) {
   return host == "[::1]" || host == "localhost";
 }
 
+std::string host_of_peer(std::string_view peer) {
+  std::string_view host = peer.substr(0, peer.rfind(':'));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  constexpr std::string_view kMapped = "::ffff:";
+  if (host.starts_with(kMapped) && host.find('.') != std::string_view::npos) host.remove_prefix(kMapped.size());
+  return std::string(host);
+}
+
 }  // namespace samara::http
