@@ -79,6 +79,8 @@ absl::Status Node::open_layers() {
       .root = options_.root, .limits = options_.cache_limits, .clock = &clock_, .metrics = &metrics_};
   SAMARA_ASSIGN_OR_RETURN(cache_, cache_index::Cache::open(cache, std::move(tables)));
   std::vector<peer::RangeSource*> sources;
+  SAMARA_RETURN_IF_ERROR(open_neighbours());
+  if (owners_) sources.push_back(&*owners_);
   if (!options_.sites.empty()) {
     absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options_.site);
     if (!access.ok()) return access.status();
@@ -86,6 +88,7 @@ absl::Status Node::open_layers() {
     site_ = snapshotter::make_layer_site(*site_client_, *cache_);
     sources.push_back(site_client_.get());
   }
+  if (anybody_) sources.push_back(&*anybody_);
   fetcher_ = peer::ChunkFetcher::create(*cache_, sources, metrics_, clock_, options_.fetcher);
   peer::ChunkReader* reader = fetcher_.get();
   if (options_.learn) {
@@ -96,6 +99,19 @@ absl::Status Node::open_layers() {
   SAMARA_ASSIGN_OR_RETURN(keeper_, make_keeper(options_));
   SAMARA_ASSIGN_OR_RETURN(mount_,
                           fuse_fs::LazyMount::create(mount_options(options_, keeper_.get()), *reader, metrics_));
+  return absl::OkStatus();
+}
+
+absl::Status Node::open_neighbours() {
+  if (!options_.neighbours || options_.sites.empty()) return absl::OkStatus();
+  absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options_.site);
+  if (!access.ok()) return access.status();
+  peer::Neighbours::Options options;
+  options.blobs = [this] { return blobs_in_mount(); };
+  options.url = str_cat(options_.neighbours_server.tls ? "https://" : "http://", options_.neighbours_server.listen);
+  neighbours_.emplace(client_, options_.sites, *std::move(access), clock_, options);
+  owners_.emplace(client_, *neighbours_, peer::NeighbourSource::Who::kOwners);
+  anybody_.emplace(client_, *neighbours_, peer::NeighbourSource::Who::kAnybody);
   return absl::OkStatus();
 }
 
@@ -140,11 +156,33 @@ absl::Status Node::open_snapshots() {
 cache_index::Cache::InUse Node::in_use() {
   cache_index::Cache::InUse in_use = layers_->in_use();
   if (options_.swarm.enabled) {  // other nodes may be given pieces out of these blobs' files
-    for (const auto& layer : in_use.layers) in_use.objects.push_back(layer->info().blob);
+    for (const Digest& blob : blobs_in_mount()) in_use.objects.push_back(blob);
   }
   in_use.layers_stay = std::none_of(options_.sites.begin(), options_.sites.end(),
                                     [this](const std::string& url) { return probe(url).answers; });
   return in_use;
+}
+
+std::vector<Digest> Node::blobs_in_mount() const {
+  std::vector<Digest> blobs;
+  for (const peer::LayerIndex& layer : layers_->in_use().layers) blobs.push_back(layer->info().blob);
+  return blobs;
+}
+
+absl::Status Node::serve_neighbours() {
+  if (!neighbours_) return absl::OkStatus();
+  const auto find_layer = [this](const Digest& blob) -> peer::LayerIndex {
+    for (peer::LayerIndex& layer : layers_->in_use().layers)
+      if (layer->info().blob == blob) return std::move(layer);
+    return nullptr;
+  };
+  neighbour_service_.emplace(*cache_, *fetcher_, *neighbours_, find_layer, metrics_, options_.neighbours_service);
+  SAMARA_ASSIGN_OR_RETURN(neighbour_server_,
+                          http::Server::create(options_.neighbours_server, [this](const auto& request, auto& out) {
+                            neighbour_service_->handle(request, out);
+                          }));
+  neighbours_->start();
+  return absl::OkStatus();
 }
 
 absl::Status Node::serve() {
@@ -154,6 +192,7 @@ absl::Status Node::serve() {
                                              .traces = traces_ ? &*traces_ : nullptr,
                                              .explain = [this](std::string_view container) { return explain(container); }},
                                             options_.node_socket));
+  SAMARA_RETURN_IF_ERROR(serve_neighbours());
   SAMARA_ASSIGN_OR_RETURN(snapshots_server_,
                           snapshotter::serve_snapshots(*snapshotter_, options_.snapshotter_socket));
   SAMARA_ASSIGN_OR_RETURN(http_server_, http::Server::create(options_.server, [this](const auto& request, auto& out) {
@@ -164,6 +203,8 @@ absl::Status Node::serve() {
 
 Node::~Node() {
   if (http_server_) http_server_->stop();
+  if (neighbour_server_) neighbour_server_->stop();
+  if (neighbours_) neighbours_->stop();
   if (finder_) finder_->stop();  // a Prepare that waits for the site is answered, so that its server can stop
   if (snapshots_server_) snapshots_server_->stop();
   if (node_server_) node_server_->stop();
@@ -200,7 +241,7 @@ snapshotter::NodeStatus Node::status() {
   for (const std::string& url : options_.sites) status.sites.push_back(probe(url));
   status.layers = layers_->states();
   status.bytes_fetched = static_cast<std::uint64_t>(counted(metrics_, "site") + counted(metrics_, "site-indexes") +
-                                                    counted(metrics_, "swarm"));
+                                                    counted(metrics_, "swarm") + counted(metrics_, "neighbours"));
   if (background_) status.background = background_->progress();
   status.snapshots = snapshotter_->count();
   const fuse_fs::LazyMount::Waiting waiting = mount_->waiting();

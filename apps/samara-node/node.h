@@ -12,6 +12,8 @@
 #include "fuse_fs/lazy_mount.h"
 #include "options.h"
 #include "peer/chunk_fetcher.h"
+#include "peer/neighbour_service.h"
+#include "peer/neighbour_source.h"
 #include "peer/site_client.h"
 #include "peer/swarm_prefetch.h"
 #include "snapshotter/server.h"
@@ -49,6 +51,9 @@ class Node {
   cache_index::Cache::InUse in_use();
   snapshotter::NodeStatus::Site probe(const std::string& url);
   peer::ChunkReader& background_reader();
+  absl::Status open_neighbours();
+  absl::Status serve_neighbours();
+  std::vector<Digest> blobs_in_mount() const;
 
   const NodeOptions options_;
   SystemClock clock_;
@@ -58,6 +63,8 @@ class Node {
   std::unique_ptr<cache_index::Cache> cache_;
   std::unique_ptr<peer::SiteClient> site_client_;  // null without sites
   std::unique_ptr<snapshotter::LayerSite> site_;   // the same
+  std::optional<peer::Neighbours> neighbours_;  // nothing unless enabled, as the next two
+  std::optional<peer::NeighbourSource> owners_, anybody_;
   std::unique_ptr<peer::ChunkFetcher> fetcher_;
   std::optional<snapshotter::StartTraces> traces_;  // nullopt: switched off
   std::unique_ptr<fuse_fs::ConnectionKeeper> keeper_;  // null: mounts end with the process
@@ -73,6 +80,8 @@ class Node {
   std::unique_ptr<snapshotter::Snapshotter> snapshotter_;
   std::unique_ptr<snapshotter::Server> snapshots_server_;
   std::unique_ptr<snapshotter::Server> node_server_;
+  std::optional<peer::NeighbourService> neighbour_service_;
+  std::unique_ptr<http::Server> neighbour_server_;
   std::unique_ptr<http::Server> http_server_;
 };
 

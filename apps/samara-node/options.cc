@@ -35,6 +35,21 @@ absl::Status read_holder(Config& holder, NodeOptions& options) {
   return absl::InvalidArgumentError("holder.abort_after must be from 1s to 1h");
 }
 
+// Nodes show each other what they show the site.
+absl::Status read_neighbours(Config& neighbours, NodeOptions& options) {
+  options.neighbours = neighbours.flag("enabled", options.neighbours);
+  options.neighbours_server.listen = neighbours.text("listen", "0.0.0.0:7704");
+  const std::int64_t requests =
+      neighbours.number("max_requests", static_cast<std::int64_t>(options.neighbours_service.max_requests));
+  if (requests < 1 || requests > 10'000) return absl::InvalidArgumentError("neighbours.max_requests must be from 1 to 10000");
+  options.neighbours_service.max_requests = static_cast<std::size_t>(requests);
+  if (options.site.certificate.empty()) return absl::OkStatus();
+  options.neighbours_server.tls = http::TlsOptions{
+      .certificate = options.site.certificate, .key = options.site.key, .client_ca = options.site.ca};
+  options.neighbours_service.certificates = !options.site.ca.empty();
+  return absl::OkStatus();
+}
+
 absl::Status check(const NodeOptions& options) {
   SAMARA_RETURN_IF_ERROR(check_path("root", options.root));
   SAMARA_RETURN_IF_ERROR(check_path("snapshotter_socket", options.snapshotter_socket));
@@ -100,6 +115,7 @@ absl::Status read_options(Config& config, NodeOptions& options) {
 
   SAMARA_RETURN_IF_ERROR(read_holder(config.table("holder"), options));
   SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7702", options.swarm));
+  SAMARA_RETURN_IF_ERROR(read_neighbours(config.table("neighbours"), options));
   SAMARA_RETURN_IF_ERROR(config.finish());
   return check(options);
 }

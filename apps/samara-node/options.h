@@ -8,6 +8,7 @@
 #include "base/http/server.h"
 #include "cache_index/cache.h"
 #include "peer/chunk_fetcher.h"
+#include "peer/neighbour_service.h"
 #include "peer/site_access.h"
 #include "snapshotter/background_fetch.h"
 #include "snapshotter/layer_finder.h"
@@ -39,6 +40,9 @@ struct NodeOptions {
   HolderKind holder = HolderKind::kAuto;
   std::chrono::milliseconds abort_after{60'000};
   SwarmOptions swarm;
+  bool neighbours = false;
+  http::Server::Options neighbours_server;
+  peer::NeighbourService::Options neighbours_service;
 };
 
 /// Errors: InvalidArgument, naming the option that is wrong.

@@ -20,6 +20,9 @@ absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
                           cache_index::Cache::open(cache_options, std::move(tables)));
   std::unique_ptr<Site> site(new Site(std::move(options), std::move(metrics), std::move(cache)));
   SAMARA_RETURN_IF_ERROR(site->open_swarm());
+  absl::StatusOr<cache_index::SigningKey> key = cache_index::SigningKey::load_or_create(site->options_.root + "/site.key");
+  if (!key.ok()) return key.status();
+  site->neighbour_lists_.emplace(*site->cache_, site->clock_, *std::move(key), seed::NeighbourLists::Options());
   site->cache_->start_eviction([] { return cache_index::Cache::InUse(); });
   for (const ListenerOptions& listener : site->options_.listeners) SAMARA_RETURN_IF_ERROR(site->listen(listener));
   log::info("samara-site serves", {{"root", site->options_.root},
@@ -82,6 +85,7 @@ Source Site::answer_admitted(const http::Request& request, http::ResponseWriter&
   if (path == "/v2" || path.starts_with("/v2/")) return mirror_.handle(request, out);
   if (seeding_ && seeding_->handle(request, out)) return Source::kDisk;
   if (registry_proxy::StartTraces::is_ours(path)) return start_traces_.handle(request, out);
+  if (neighbour_lists_->handle(request, out)) return Source::kNone;
   if (path.starts_with("/samara/")) return site_api_.handle(request, out);
   // A client that left before the answer is no error of ours.
   (void)out.respond(404, "samara-site serves /v2/, /samara/, /healthz, /readyz and /metrics\n", "text/plain");

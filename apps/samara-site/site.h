@@ -15,6 +15,7 @@
 #include "registry_proxy/access.h"
 #include "registry_proxy/site_api.h"
 #include "registry_proxy/start_traces.h"
+#include "seed/neighbour_lists.h"
 #include "seed/seeding.h"
 
 namespace samara {
@@ -61,6 +62,7 @@ class Site {
     std::unique_ptr<registry_proxy::Access> access;
     std::unique_ptr<http::Server> server;
   };
+  std::optional<seed::NeighbourLists> neighbour_lists_;
   std::vector<Listener> listeners_;
 };
 

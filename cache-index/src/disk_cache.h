@@ -55,6 +55,7 @@ class DiskCache final : public Cache {
   bool has_chunk(const Digest& chunk) const override;
   absl::Status put_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame) override;
   absl::StatusOr<std::string> read_chunk(const Chunk& chunk) override;
+  absl::StatusOr<std::string> read_frame(const Chunk& chunk) override;
   absl::StatusOr<Presence> presence(const IndexReader& index) const override;
   absl::StatusOr<Usage> usage() const override;
 

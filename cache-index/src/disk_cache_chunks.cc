@@ -118,6 +118,15 @@ absl::StatusOr<OpenFiles::File> DiskCache::open_blob(const Digest& blob) {
   return files_.open(blob, path, O_RDWR | O_CREAT);
 }
 
+absl::StatusOr<std::string> DiskCache::read_frame(const Chunk& chunk) {
+  SAMARA_ASSIGN_OR_RETURN(const ChunkRow row, chunk_row(chunk.digest));
+  if (row.frame_size != chunk.blob_size) {
+    return absl::NotFoundError(str_cat("chunk ", chunk.digest.brief(), " is here as a frame of ", row.frame_size, " bytes"));
+  }
+  SAMARA_ASSIGN_OR_RETURN(const Frame frame, read_frame(row));
+  return std::string(as_text(frame.bytes()));
+}
+
 absl::StatusOr<DiskCache::Frame> DiskCache::read_frame(const ChunkRow& row) {
   SAMARA_ASSIGN_OR_RETURN(const OpenFiles::File file, files_.open(row.blob, object_path(row.blob), O_RDWR));
   Frame frame{std::make_unique_for_overwrite<std::uint8_t[]>(row.frame_size), row.frame_size};

@@ -11,13 +11,14 @@
 namespace samara::peer {
 namespace {
 
-FlightTable::Policy policy_of(const ChunkFetcher::Options& options, std::size_t sources) {
+FlightTable::Policy policy_of(const ChunkFetcher::Options& options, const std::vector<RangeSource*>& sources) {
+  const auto own = std::count_if(sources.begin(), sources.end(), [](const RangeSource* source) { return !source->stands_in(); });
   return {.limits = {.workers = std::max<std::size_t>(2, options.workers),
                      .background_workers = std::max<std::size_t>(1, options.background_workers),
                      .max_request_bytes = options.max_request_bytes},
           .read_deadline = options.read_deadline,
           .hedge_after = options.hedge_after,
-          .sources = std::max<std::size_t>(1, sources)};
+          .sources = std::max<std::size_t>(1, static_cast<std::size_t>(own))};
 }
 
 /// A read that waits longer is counted, with the cause.
@@ -45,6 +46,9 @@ void ChunkFetcher::read(const LayerIndex& layer, std::uint32_t chunk, FetchClass
 void ChunkFetcher::prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency) {
   impl_->prefetch(layer, first, count, urgency);
 }
+void ChunkFetcher::read_frame(const LayerIndex& layer, std::uint32_t chunk, Done done) {
+  impl_->read_frame(layer, chunk, std::move(done));
+}
 void ChunkFetcher::wait_idle() { impl_->wait_idle(); }
 std::optional<SlowFetch> ChunkFetcher::slow_fetch(const Digest& chunk) const { return impl_->slow_fetch(chunk); }
 std::chrono::milliseconds ChunkFetcher::since_blocking_fetch() const { return impl_->since_blocking_fetch(); }
@@ -57,7 +61,7 @@ ChunkFetcher::Impl::Impl(cache_index::Cache& cache, std::vector<RangeSource*> so
       options_(options),
       metrics_(metrics, sources_),
       memory_(options.memory_bytes),
-      table_(policy_of(options, sources_.size())),
+      table_(policy_of(options, sources_)),
       last_blocking_(clock.now().time_since_epoch().count()) {
   cache_pool_.emplace("chunk-cache", cache_threads(options));
   for (std::size_t i = 0; i < std::max<std::size_t>(2, options.workers); ++i) {
@@ -100,6 +104,20 @@ void ChunkFetcher::Impl::read(const LayerIndex& layer, std::uint32_t position, F
     table_.enqueue(joined.created);
     metrics_.waiting.set(static_cast<double>(table_.waiting_chunks()));
   }
+}
+
+void ChunkFetcher::Impl::read_frame(const LayerIndex& layer, std::uint32_t position, Done done) {
+  const absl::StatusOr<cache_index::Chunk> chunk = layer->chunk(position);
+  if (!chunk.ok()) return done(chunk.status());
+  if (absl::StatusOr<std::string> frame = cache_.read_frame(*chunk); frame.ok()) {
+    return done(std::make_shared<const std::string>(*std::move(frame)));
+  }
+  FlightTable::Joined joined = table_.join(*chunk, layer->info().blob, FetchClass::kBlocking, done, clock_.now(), true);
+  if (joined.refused) return joined.refused->done(std::move(joined.refused->result));
+  if (joined.bytes != nullptr) return done(std::move(joined.bytes));
+  if (joined.created == nullptr) return;
+  table_.enqueue(joined.created);
+  metrics_.waiting.set(static_cast<double>(table_.waiting_chunks()));
 }
 
 void ChunkFetcher::Impl::look_in_cache(const FlightPtr& flight) {

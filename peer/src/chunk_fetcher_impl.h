@@ -26,6 +26,7 @@ class ChunkFetcher::Impl {
   ~Impl();
 
   void read(const LayerIndex& layer, std::uint32_t position, FetchClass urgency, Done done);
+  void read_frame(const LayerIndex& layer, std::uint32_t position, Done done);
   void prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency);
   void wait_idle() { table_.wait_idle(); }
   std::chrono::milliseconds since_blocking_fetch() const;
@@ -46,8 +47,8 @@ class ChunkFetcher::Impl {
   bool is_here(const cache_index::Chunk& chunk, FetchClass urgency);
   void fetch(const std::vector<FlightPtr>& run);
   absl::Status fetch_from(RangeSource& source, const std::vector<FlightPtr>& run);
-  void frame_came(const FlightPtr& flight, std::span<const std::uint8_t> frame, const RangeSource& source);
-  void wrong_bytes(const FlightPtr& flight, const RangeSource& source, const absl::Status& why);
+  void frame_came(const FlightPtr& flight, std::span<const std::uint8_t> frame, RangeSource& source);
+  void wrong_bytes(const FlightPtr& flight, RangeSource& source, const absl::Status& why);
   void store(const FlightPtr& flight, std::span<const std::uint8_t> frame);
 
   cache_index::Cache& cache_;

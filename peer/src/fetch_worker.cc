@@ -96,11 +96,12 @@ absl::Status ChunkFetcher::Impl::fetch_from(RangeSource& source, const std::vect
 }
 
 void ChunkFetcher::Impl::frame_came(const FlightPtr& flight, std::span<const std::uint8_t> frame,
-                                    const RangeSource& source) {
+                                    RangeSource& source) {
   absl::StatusOr<std::string> opened = cache_index::open_frame(flight->chunk, frame);
   if (!opened.ok()) return wrong_bytes(flight, source, opened.status());
   const auto bytes = std::make_shared<const std::string>(*std::move(opened));
-  FlightTable::Delivered delivered = table_.deliver(flight, bytes);
+  const ChunkBytes as_it_came = table_.is_frame_wanted(flight) ? std::make_shared<const std::string>(as_text(frame)) : nullptr;
+  FlightTable::Delivered delivered = table_.deliver(flight, bytes, as_it_came);
   if (!delivered.first) return;
 
   const FetchClass urgency = delivered.urgency;
@@ -115,12 +116,13 @@ void ChunkFetcher::Impl::frame_came(const FlightPtr& flight, std::span<const std
   table_.stored(flight);
 }
 
-void ChunkFetcher::Impl::wrong_bytes(const FlightPtr& flight, const RangeSource& source, const absl::Status& why) {
+void ChunkFetcher::Impl::wrong_bytes(const FlightPtr& flight, RangeSource& source, const absl::Status& why) {
   log::warning("a source gave wrong bytes", {{"source", source.name()},
                                              {"blob", flight->blob.to_string()},
                                              {"chunk", flight->chunk.digest.brief()},
                                              {"error", why}});
   metrics_.source(source).wrong->add();
+  source.gave_wrong_bytes(flight->blob, flight->chunk.blob_offset);
   table_.gave_wrong_bytes(flight, &source, why);
 }
 

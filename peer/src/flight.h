@@ -22,6 +22,7 @@ struct Waiter {
   FetchClass urgency = FetchClass::kBlocking;
   TimePoint since, deadline;
   ChunkReader::Done done;
+  bool wants_frame = false;  ///< in place of the bytes in it
 };
 
 /// What a waiter gets, put aside so that it can be called without a lock.
@@ -52,6 +53,7 @@ struct Flight {
   int running = 0;                  ///< requests under way that will bring it
   FetchClass running_class = FetchClass::kBackground;  ///< the most urgent of those
   ChunkBytes bytes;                 ///< once verified, until they are stored
+  ChunkBytes frame;                 ///< that they came in; null when nobody waited for it
   bool finished = false;            ///< bytes or an error were given out
   std::set<const RangeSource*> wrong;  ///< sources that gave wrong bytes
   absl::Status last_error;

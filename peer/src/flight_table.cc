@@ -22,18 +22,23 @@ absl::Status late(const Flight& flight, milliseconds deadline) {
                                              flight.last_error.ok() ? "" : "; last: ", flight.last_error.message()));
 }
 
+absl::Status frame_in_cache(const Flight& flight) {
+  return absl::NotFoundError(str_cat("the frame of chunk ", flight.chunk.digest.brief(), " is in the cache"));
+}
+
 }  // namespace
 
 FlightTable::Joined FlightTable::join(const cache_index::Chunk& chunk, const Digest& blob, FetchClass urgency,
-                                      ChunkReader::Done done, TimePoint now) {
+                                      ChunkReader::Done done, TimePoint now, bool wants_frame) {
   const Lock lock(mutex_);
   if (closed_) return {.refused = Reply{std::move(done), absl::CancelledError("the fetcher is stopping")}};
   auto [it, is_new] = flights_.try_emplace(chunk.digest);
   FlightPtr& flight = it->second;
   if (is_new) flight = std::make_shared<Flight>(chunk, blob, urgency, now);
   if (flight->finished) {
-    ChunkBytes bytes = flight->bytes;
-    return {.bytes = std::move(bytes)};
+    ChunkBytes bytes = wants_frame ? flight->frame : flight->bytes;
+    if (bytes != nullptr) return {.bytes = std::move(bytes)};
+    return {.refused = Reply{std::move(done), frame_in_cache(*flight)}};
   }
   if (flight->urgency > urgency) {
     const bool was_queued = flight->queued;
@@ -43,19 +48,19 @@ FlightTable::Joined FlightTable::join(const cache_index::Chunk& chunk, const Dig
   // Whoever is blocked doesn't wait for long behind the other chunks of a bigger, less urgent request.
   const bool slow = flight->running > 0 && flight->running_class != FetchClass::kBlocking;
   if (slow && urgency == FetchClass::kBlocking && !flight->hedge_at) flight->hedge_at = now + policy_.hedge_after;
-  add_waiter(*flight, urgency, std::move(done), now);
-  return {.created = is_new ? flight : nullptr};
-}
-
-void FlightTable::add_waiter(Flight& flight, FetchClass urgency, ChunkReader::Done done, TimePoint now) {
-  flight.waiters.push_back({urgency, now, now + policy_.read_deadline, std::move(done)});
+  flight->waiters.push_back({urgency, now, now + policy_.read_deadline, std::move(done), wants_frame});
   if (waiting_++ == 0) waiters_.notify_one();
+  return {.created = is_new ? flight : nullptr};
 }
 
 Replies FlightTable::take_waiters(Flight& flight, const absl::StatusOr<ChunkBytes>& result) {
   Replies replies;
   replies.reserve(flight.waiters.size());
-  for (Waiter& waiter : flight.waiters) replies.push_back({std::move(waiter.done), result});
+  for (Waiter& waiter : flight.waiters) {
+    if (!waiter.wants_frame || !result.ok()) replies.push_back({std::move(waiter.done), result});
+    else if (flight.frame != nullptr) replies.push_back({std::move(waiter.done), flight.frame});
+    else replies.push_back({std::move(waiter.done), frame_in_cache(flight)});
+  }
   waiting_ -= flight.waiters.size();
   flight.waiters.clear();
   return replies;
@@ -152,11 +157,17 @@ std::optional<TimePoint> FlightTable::blocked_since(const Flight& flight) {
   return since;
 }
 
-FlightTable::Delivered FlightTable::deliver(const FlightPtr& flight, const ChunkBytes& bytes) {
+bool FlightTable::is_frame_wanted(const FlightPtr& flight) const {
+  const Lock lock(mutex_);
+  return std::any_of(flight->waiters.begin(), flight->waiters.end(), [](const Waiter& waiter) { return waiter.wants_frame; });
+}
+
+FlightTable::Delivered FlightTable::deliver(const FlightPtr& flight, const ChunkBytes& bytes, const ChunkBytes& frame) {
   const Lock lock(mutex_);
   if (flight->finished) return {};
   flight->finished = true;
   flight->bytes = bytes;
+  flight->frame = frame;
   queue_.remove(flight);
   return {.first = true,
           .urgency = flight->urgency,
@@ -179,7 +190,7 @@ FlightTable::Dropped FlightTable::give_up(const std::vector<FlightPtr>& run, con
     if (--flight->running == 0) flight->running_class = FetchClass::kBackground;
     if (flight->finished) continue;
     if (flight->last_error.ok() || !absl::IsDataLoss(why)) flight->last_error = why;
-    const bool lost = flight->wrong.size() >= policy_.sources;
+    const bool lost = is_lost(*flight);
     if (!lost && (flight->running > 0 || flight->queued)) continue;  // a hedge is still at it
     if (!lost && flight->urgency == FetchClass::kBlocking && !flight->waiters.empty()) {
       flight->retry_at = now + retry_pause(flight->attempts++);
@@ -197,6 +208,12 @@ FlightTable::Dropped FlightTable::give_up(const std::vector<FlightPtr>& run, con
     erase(flight);
   }
   return dropped;
+}
+
+bool FlightTable::is_lost(const Flight& flight) const {
+  const auto wrong = std::count_if(flight.wrong.begin(), flight.wrong.end(),
+                                   [](const RangeSource* source) { return !source->stands_in(); });
+  return static_cast<std::size_t>(wrong) >= policy_.sources;
 }
 
 Replies FlightTable::tick(TimePoint now) {

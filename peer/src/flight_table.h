@@ -27,7 +27,7 @@ class FlightTable {
     FetchQueue::Limits limits;
     std::chrono::milliseconds read_deadline{120'000};
     std::chrono::milliseconds hedge_after{20};
-    std::size_t sources = 1;  ///< a chunk of which so many gave wrong bytes is lost
+    std::size_t sources = 1;  ///< a chunk of which so many that don't only stand in gave wrong bytes is lost
   };
 
   explicit FlightTable(const Policy& policy) : policy_(policy), queue_(policy.limits) {}
@@ -37,9 +37,10 @@ class FlightTable {
     ChunkBytes bytes = nullptr;                 ///< are there already
     std::optional<Reply> refused = std::nullopt;  ///< the table is closed
   };
-  /// Waits for a chunk. Neither of the three above: somebody else is at it and `done` will be called.
+  /// Waits for a chunk, or for the frame that it comes in. Neither of the three above: somebody else is at it and
+  /// `done` will be called. NotFound for the frame of a chunk that is in the cache, or about to be.
   Joined join(const cache_index::Chunk& chunk, const Digest& blob, FetchClass urgency, ChunkReader::Done done,
-              TimePoint now);
+              TimePoint now, bool wants_frame = false);
   void enqueue(const FlightPtr& flight);
   void enqueue_piece(LayerPiece piece, FetchClass urgency);
   void give_back(LayerPiece piece, FetchClass urgency);
@@ -59,6 +60,8 @@ class FlightTable {
   /// A request for these begins.
   void begins(const std::vector<FlightPtr>& run, TimePoint now);
 
+  /// Does anybody wait for the frame?
+  bool is_frame_wanted(const FlightPtr& flight) const;
   struct Delivered {
     bool first = false;  ///< false: another request was quicker; nothing to do
     FetchClass urgency = FetchClass::kBlocking;
@@ -69,7 +72,7 @@ class FlightTable {
     Replies replies;
   };
   /// Verified bytes. They are given to whoever asks until stored().
-  Delivered deliver(const FlightPtr& flight, const ChunkBytes& bytes);
+  Delivered deliver(const FlightPtr& flight, const ChunkBytes& bytes, const ChunkBytes& frame = nullptr);
   void stored(const FlightPtr& flight);
 
   struct Dropped {
@@ -95,7 +98,7 @@ class FlightTable {
   using Lock = std::unique_lock<std::mutex>;
 
   static std::optional<TimePoint> blocked_since(const Flight& flight);
-  void add_waiter(Flight& flight, FetchClass urgency, ChunkReader::Done done, TimePoint now);
+  bool is_lost(const Flight& flight) const;
   Replies take_waiters(Flight& flight, const absl::StatusOr<ChunkBytes>& result);
   void expire(Flight& flight, TimePoint now, Replies& replies);
   void erase(const FlightPtr& flight);

@@ -1,10 +1,9 @@
 #include "peer/site_client.h"
 
-#include <charconv>
-
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "object_answer.h"
 
 namespace samara::peer {
 namespace {
@@ -33,38 +32,6 @@ std::string object_url(const std::string& site, const Digest& object) {
 std::string layer_url(const std::string& site, const SiteClient::LayerQuery& query) {
   return str_cat(site, kLayersPath, query.layer.to_string(), "?ns=", http::percent_encode(query.registry),
                  "&repo=", http::percent_encode(query.repository), "&wait=", query.wait.count(), "&size=", query.size);
-}
-
-/// Does the site not know us, or no more?
-bool denied(int status) { return status == 401 || status == 403; }
-
-/// What an HTTP status other than success means for whoever asked for an object.
-absl::Status refusal(const std::string& url, int status) {
-  const std::string text = str_cat("GET ", url, ": HTTP ", status, " ", http::reason_phrase(status));
-  if (denied(status)) return absl::UnavailableError(str_cat(text, ": the site doesn't let this node in"));
-  if (status == 404 || status == 410) return absl::NotFoundError(text);
-  if (status == 416) return absl::DataLossError(text);  // its object is shorter than ours
-  return absl::UnavailableError(text);
-}
-
-bool is_number(std::string_view text, std::uint64_t expected) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && value == expected;
-}
-
-/// Does the answer promise exactly `range`? 200 is right when the range is all there is.
-absl::Status check_head(const http::ResponseHead& head, const std::string& url, const ByteRange& range) {
-  if (head.status == 206) {
-    const absl::StatusOr<ContentRange> given = parse_content_range(head.headers.get("Content-Range"));
-    if (given.ok() && given->range == range) return absl::OkStatus();
-    return absl::DataLossError(str_cat("GET ", url, ": HTTP 206 with another range than ", to_range_header(range)));
-  }
-  if (head.status == 200) {
-    if (range.begin == 0 && is_number(head.headers.get("Content-Length"), range.size())) return absl::OkStatus();
-    return absl::DataLossError(str_cat("GET ", url, ": HTTP 200 in answer to ", to_range_header(range)));
-  }
-  return refusal(url, head.status);
 }
 
 bool may_get_better(const absl::Status& status) { return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status); }
@@ -106,7 +73,7 @@ absl::StatusOr<LayerStatus> SiteClient::layer_status(const LayerQuery& query, st
     request.idle_timeout += query.wait;
     const absl::StatusOr<http::Response> response = client_.get(request, kMaxStatusBytes);
     if (!response.ok()) return {response.status()};
-    if (response->head.status >= 500 || denied(response->head.status)) return {refusal(url, response->head.status)};
+    if (response->head.status >= 500 || is_denied(response->head.status)) return {refusal(url, response->head.status)};
     if (response->head.status != 200) {
       return {absl::InvalidArgumentError(str_cat("GET ", url, ": HTTP ", response->head.status))};
     }

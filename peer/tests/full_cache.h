@@ -35,6 +35,7 @@ class FullCache final : public cache_index::Cache {
   absl::StatusOr<std::vector<cache_index::LayerRecord>> layers() const override { return cache_.layers(); }
   bool has_chunk(const Digest& chunk) const override { return cache_.has_chunk(chunk); }
   absl::StatusOr<std::string> read_chunk(const cache_index::Chunk& chunk) override { return cache_.read_chunk(chunk); }
+  absl::StatusOr<std::string> read_frame(const cache_index::Chunk& chunk) override { return cache_.read_frame(chunk); }
   absl::StatusOr<Presence> presence(const cache_index::IndexReader& index) const override {
     return cache_.presence(index);
   }

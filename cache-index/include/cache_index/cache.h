@@ -123,6 +123,9 @@ class Cache {
   virtual absl::Status put_frame(const Digest& blob, const Chunk& chunk, std::span<const std::uint8_t> frame) = 0;
   /// The chunk's uncompressed, verified bytes. NotFound; DataLoss when what was there was altered (now dropped).
   virtual absl::StatusOr<std::string> read_chunk(const Chunk& chunk) = 0;
+  /// The chunk's frame as it lies here, not verified: for whoever verifies it. NotFound, also when it is here as a frame
+  /// of another size than the index says.
+  virtual absl::StatusOr<std::string> read_frame(const Chunk& chunk) = 0;
   /// How much of a layer is present, counted over its index: chunks that any local blob holds count.
   struct Presence {
     std::uint32_t chunks = 0, chunks_total = 0;  ///< positions of the chunk table

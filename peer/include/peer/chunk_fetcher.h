@@ -45,6 +45,11 @@ class ChunkFetcher final : public ChunkReader {
   void read(const LayerIndex& layer, std::uint32_t chunk, FetchClass urgency, Done done) override;
   void prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency) override;
 
+  /// The chunk's frame, compressed, for somebody else who reads it: from the cache as it lies there, else fetched and
+  /// verified as for a blocking read. May read the disk on the caller's thread. Errors: those of read(), NotFound (the
+  /// cache had it a moment ago, or has it as a frame of another size).
+  void read_frame(const LayerIndex& layer, std::uint32_t chunk, Done done);
+
   /// Waits until nothing is queued or under way.
   void wait_idle();
   /// How long ago the last blocking read that had to go to a source ended; for starting background work in quiet times.

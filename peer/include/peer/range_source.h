@@ -11,7 +11,7 @@
 
 namespace samara::peer {
 
-/// Somewhere that gives ranges of immutable objects: the site now, peers of the swarm later. Never trusted: whoever
+/// Somewhere that gives ranges of immutable objects: the site, other nodes. Never trusted: whoever
 /// calls verifies what comes.
 /// Threads: any, many at once.
 class RangeSource {
@@ -23,6 +23,13 @@ class RangeSource {
   /// DataLoss (answered something else than that range), Cancelled, and those of `on_bytes`.
   virtual absl::Status fetch(const Digest& object, const ByteRange& range, std::stop_token stop,
                              const OnBytes& on_bytes) = 0;
+  /// Is it only asked in place of others, which are asked too when its bytes are wrong?
+  virtual bool stands_in() const { return false; }
+  /// What `on_bytes` was given at `offset` of the object had another digest; said while its fetch() is under way.
+  virtual void gave_wrong_bytes(const Digest& object, std::uint64_t offset) {
+    (void)object;
+    (void)offset;
+  }
 };
 
 }  // namespace samara::peer
