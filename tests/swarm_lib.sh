@@ -3,18 +3,18 @@
 # benchmark after their lib.sh.
 
 swarm_peer=$build_directory/tests/tools/swarm_peer
-swarm_seed_ip=10.214.0.1
+swarm_seed_ip=10.214.0.1 swarm_switches=0
 
 # swarm_hosts COUNT [RATE]: namespaces ${swarm_hosts[0]} (the seed's) to [COUNT], each on a switch by a link of its own,
 # of RATE in each direction (as tc says it).
 swarm_hosts() {
-  local count=$1 rate=${2:-} i host switch=samara-w$$
+  local count=$1 rate=${2:-} i host switch=samara-w$$-$((++swarm_switches))
   ip netns add "$switch" && on_exit ip netns delete "$switch"
   ip -n "$switch" link add switch type bridge
   ip -n "$switch" link set switch up
   swarm_hosts=()
   for ((i = 0; i <= count; i++)); do
-    host=samara-w$$-$i
+    host=$switch-$i
     ip netns add "$host" && on_exit ip netns delete "$host"
     swarm_hosts+=("$host")
     ip link add eth0 netns "$host" type veth peer name "port$i" netns "$switch"
