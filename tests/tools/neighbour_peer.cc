@@ -2,7 +2,8 @@
 //
 //   neighbour_peer site --root DIR --listen ADDRESS:PORT BLOB                 gives BLOB; prints its digest
 //   neighbour_peer node --root DIR --listen ADDRESS:PORT --site URL INDEX     reads a part of the blob in an order that
-//        looks random and is the same on every node; prints "ready", waits for a line on its input, then prints
+//        looks random and is the same on every node; prints "ready" once it knows of --others, waits for a line on its
+//        input, then prints
 //        "seconds S p50 MS p99 MS site BYTES neighbours BYTES"
 //
 // Each goes on giving until SIGTERM; the site then prints "sent BYTES".
@@ -14,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <thread>
 
 #include "base/http/server.h"
 #include "base/status.h"
@@ -32,6 +34,7 @@ struct Arguments {
   double share = 0.25;       // of the chunks that are read
   std::size_t parallel = 4;  // reads at once
   std::uint32_t seed = 1;    // of the order
+  std::size_t others = 0;    // nodes to wait for
   bool alone = false;        // without neighbours
 };
 
@@ -130,6 +133,9 @@ absl::Status run_node(const Arguments& arguments) {
                             service.handle(request, out);
                           }));
   if (!arguments.alone) neighbours.start();
+  while (!arguments.alone && neighbours.anybody(layer->info().blob, 0).urls.size() < arguments.others) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   std::cout << "ready" << std::endl;
   std::string line;
   std::getline(std::cin, line);
@@ -173,6 +179,7 @@ int main(int argc, char** argv) {
   node->add_option("--share", arguments.share)->check(CLI::Range(0.0, 1.0));
   node->add_option("--parallel", arguments.parallel)->check(CLI::Range(1, 64));
   node->add_option("--seed", arguments.seed);
+  node->add_option("--others", arguments.others);
   node->add_flag("--alone", arguments.alone);
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = site->parsed() ? run_site(arguments) : run_node(arguments);
