@@ -101,6 +101,11 @@ std::optional<FetchTask> FlightTable::next_task() {
   return closed_ ? std::nullopt : std::move(task);
 }
 
+std::optional<FetchTask> FlightTable::poll_task() {
+  const Lock lock(mutex_);
+  return closed_ ? std::nullopt : queue_.take();
+}
+
 void FlightTable::task_done(FetchClass urgency) {
   const Lock lock(mutex_);
   queue_.finished(urgency);

@@ -48,6 +48,8 @@ class FlightTable {
 
   /// Blocks until there is something to do; nullopt when closed. Each task ends with task_done().
   std::optional<FetchTask> next_task();
+  /// The same without waiting; nullopt also when there is nothing to do now.
+  std::optional<FetchTask> poll_task();
   void task_done(FetchClass urgency);
 
   /// The flights of those chunks that nobody is at yet, running for the caller.

@@ -36,7 +36,7 @@ struct NeighbourListsTest : ::testing::Test {
   TempDir dir = *TempDir::create("neighbours");
   FakeClock clock;
   std::unique_ptr<cache_index::Cache> cache = cache_here();
-  NeighbourLists lists{*cache, clock, key(), {.max_nodes = 20, .max_nodes_of_address = 2}};
+  NeighbourLists lists{*cache, clock, key(), {.readers = {.max_nodes = 20, .max_nodes_of_address = 2}}};
 };
 
 TEST_F(NeighbourListsTest, TellsNodesOfEachOther) {

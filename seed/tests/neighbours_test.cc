@@ -66,7 +66,7 @@ class SiteMachine {
   SystemClock clock_;
   std::unique_ptr<cache_index::Cache> cache_ = open_cache(dir_);
   NeighbourLists lists_{*cache_, clock_, *cache_index::SigningKey::load_or_create(dir_.path() + "/key"),
-                        {.soon = std::chrono::seconds(1)}};
+                        {.readers = {.soon = std::chrono::seconds(1)}}};
   std::atomic<std::uint64_t> sent_{0};
   std::unique_ptr<http::Server> server_;
 };

@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <functional>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/http/client.h"
 #include "peer/neighbour_protocol.h"
+#include "peer/neighbour_views.h"
 #include "peer/site_access.h"
 
 namespace samara::peer {
@@ -32,8 +32,7 @@ class Neighbours {
     std::string url;  ///< where this node serves the others; of the address only the port counts: "http://0.0.0.0:7703"
     std::chrono::milliseconds forget{600'000};
     std::chrono::milliseconds retry{5'000};  ///< until sites that didn't answer are asked again
-    std::chrono::milliseconds first_rest{1'000}, last_rest{60'000};  ///< of one that failed; doubled each time
-    std::chrono::milliseconds liars_rest{3'600'000};
+    NeighbourViews::Rests rests{};
   };
   /// `client` and `clock` are borrowed.
   Neighbours(http::Client& client, std::vector<std::string> sites, SiteAccess access, Clock& clock, Options options);
@@ -41,15 +40,10 @@ class Neighbours {
   void start();
   void stop();
 
-  /// Who may be asked for bytes of the blob at `offset`, in order. Never blocks.
-  struct Plan {
-    std::vector<std::string> urls;  ///< nobody: they are this node's to bring, or nothing is known, or all of them rest
-    std::string ticket;             ///< to be shown
-  };
+  /// Those of NeighbourViews; none blocks.
+  using Plan = NeighbourViews::Plan;
   Plan whom_to_ask(const Digest& blob, std::uint64_t offset);
-  /// All others that don't rest, in the order in which they would have to bring it.
   Plan anybody(const Digest& blob, std::uint64_t offset);
-  /// Whether others count on this node to bring that region.
   bool is_ours(const Digest& blob, std::uint64_t offset);
   /// May the node at `address` read the blob here? PermissionDenied.
   absl::Status admit(std::string_view ticket, const Digest& blob, std::string_view address) const;
@@ -61,21 +55,8 @@ class Neighbours {
   http::ClientRequest request_for(const std::string& url) const;
 
  private:
-  using TimePoint = std::chrono::steady_clock::time_point;
-  struct View {
-    std::vector<std::string> urls;
-    std::string self, ticket;
-    TimePoint due;   // when the sites are asked again
-    TimePoint used;  // when somebody wanted to know
-  };
-  struct Health {
-    std::chrono::milliseconds rest{0};
-    TimePoint until;
-  };
-
-  View& view_of(const Digest& blob);
-  void leave_out_resting(std::vector<std::string>& urls) const;
   void run(std::stop_token stop);
+  void note(const Digest& blob);
   void note_blobs();
   void ask_sites(const Digest& blob, const std::stop_token& stop);
   absl::StatusOr<NeighbourList> ask(const std::string& site, const Digest& blob, const std::stop_token& stop) const;
@@ -88,9 +69,8 @@ class Neighbours {
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::map<Digest, View> views_;
+  NeighbourViews views_;
   std::map<std::string, std::string> keys_;  // public keys by site
-  std::map<std::string, Health> health_;     // by URL; of those who failed
   std::jthread thread_;
 };
 

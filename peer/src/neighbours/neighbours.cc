@@ -2,14 +2,12 @@
 
 #include <pthread.h>
 
-#include <algorithm>
 #include <optional>
 #include <set>
 
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "peer/neighbour_ranking.h"
 #include "peer/site_protocol.h"
 
 namespace samara::peer {
@@ -27,7 +25,7 @@ constexpr milliseconds kConnectPatience{100}, kSilence{1'500};
 
 Neighbours::Neighbours(http::Client& client, std::vector<std::string> sites, SiteAccess access, Clock& clock,
                        Options options)
-    : client_(client), sites_(std::move(sites)), access_(std::move(access)), clock_(clock), options_(std::move(options)) {}
+    : client_(client), sites_(std::move(sites)), access_(std::move(access)), clock_(clock), options_(std::move(options)), views_(options_.rests) {}
 
 void Neighbours::start() {
   thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
@@ -40,50 +38,27 @@ void Neighbours::stop() {
   thread_.join();
 }
 
-/// Under the lock.
-Neighbours::View& Neighbours::view_of(const Digest& blob) {
-  const auto [it, is_new] = views_.try_emplace(blob);
-  it->second.used = clock_.now();
-  if (is_new) {
-    it->second.due = clock_.now();
-    changed_.notify_all();
-  }
-  return it->second;
-}
-
 Neighbours::Plan Neighbours::whom_to_ask(const Digest& blob, std::uint64_t offset) {
   const std::lock_guard lock(mutex_);
-  const View& view = view_of(blob);
-  Plan plan{.urls = owners(view.urls, blob, offset), .ticket = view.ticket};
-  if (std::find(plan.urls.begin(), plan.urls.end(), view.self) != plan.urls.end()) return {};
-  leave_out_resting(plan.urls);
-  plan.urls = in_order_for(view.self, std::move(plan.urls), offset);
-  return plan;
+  note(blob);
+  return views_.whom_to_ask(blob, offset, clock_.now());
 }
 
 Neighbours::Plan Neighbours::anybody(const Digest& blob, std::uint64_t offset) {
   const std::lock_guard lock(mutex_);
-  const View& view = view_of(blob);
-  Plan plan{.urls = ranked(view.urls, blob, offset), .ticket = view.ticket};
-  std::erase(plan.urls, view.self);
-  leave_out_resting(plan.urls);
-  return plan;
-}
-
-/// Under the lock.
-void Neighbours::leave_out_resting(std::vector<std::string>& urls) const {
-  const TimePoint now = clock_.now();
-  std::erase_if(urls, [&](const std::string& url) {
-    const auto it = health_.find(url);
-    return it != health_.end() && now < it->second.until;
-  });
+  note(blob);
+  return views_.anybody(blob, offset, clock_.now());
 }
 
 bool Neighbours::is_ours(const Digest& blob, std::uint64_t offset) {
   const std::lock_guard lock(mutex_);
-  const View& view = view_of(blob);
-  const std::vector<std::string> best = owners(view.urls, blob, offset);
-  return std::find(best.begin(), best.end(), view.self) != best.end();
+  note(blob);
+  return views_.is_ours(blob, offset, clock_.now());
+}
+
+/// Under the lock. The sites are asked at once about a blob that is new.
+void Neighbours::note(const Digest& blob) {
+  if (views_.note(blob, clock_.now())) changed_.notify_all();
 }
 
 absl::Status Neighbours::admit(std::string_view ticket, const Digest& blob, std::string_view address) const {
@@ -97,19 +72,17 @@ absl::Status Neighbours::admit(std::string_view ticket, const Digest& blob, std:
 
 void Neighbours::answered(const std::string& url) {
   const std::lock_guard lock(mutex_);
-  health_.erase(url);
+  views_.answered(url);
 }
 
 void Neighbours::failed(const std::string& url) {
   const std::lock_guard lock(mutex_);
-  Health& health = health_[url];
-  health.rest = std::clamp(2 * health.rest, options_.first_rest, options_.last_rest);
-  health.until = clock_.now() + health.rest;
+  views_.failed(url, clock_.now());
 }
 
 void Neighbours::lied(const std::string& url) {
   const std::lock_guard lock(mutex_);
-  health_[url] = {.rest = options_.last_rest, .until = clock_.now() + options_.liars_rest};
+  views_.lied(url, clock_.now());
 }
 
 http::ClientRequest Neighbours::request_for(const std::string& url) const {
@@ -129,19 +102,15 @@ void Neighbours::run(std::stop_token stop) {
     std::optional<Digest> next;
     {
       std::unique_lock lock(mutex_);
-      const TimePoint now = clock_.now();
-      std::erase_if(views_, [&](const auto& entry) { return now - entry.second.used > options_.forget; });
-      std::erase_if(health_, [&](const auto& entry) { return now - entry.second.until > options_.last_rest; });
-      const auto soonest = std::min_element(views_.begin(), views_.end(),
-                                            [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
-      if (soonest == views_.end() || soonest->second.due > now) {
-        const auto due = [&] {
-          return std::any_of(views_.begin(), views_.end(), [&](const auto& entry) { return entry.second.due <= clock_.now(); });
-        };
-        changed_.wait_for(lock, stop, kLongestSleep, due);
+      const std::optional<NeighbourViews::Due> due = views_.next(clock_.now(), options_.forget);
+      if (!due || due->at > clock_.now()) {
+        changed_.wait_for(lock, stop, kLongestSleep, [&] {
+          const std::optional<NeighbourViews::Due> first = views_.next(clock_.now(), options_.forget);
+          return first && first->at <= clock_.now();
+        });
         continue;
       }
-      next = soonest->first;
+      next = due->blob;
     }
     ask_sites(*next, stop);
   }
@@ -151,7 +120,7 @@ void Neighbours::note_blobs() {
   if (!options_.blobs) return;
   const std::vector<Digest> blobs = options_.blobs();
   const std::lock_guard lock(mutex_);
-  for (const Digest& blob : blobs) view_of(blob);
+  for (const Digest& blob : blobs) views_.note(blob, clock_.now());
 }
 
 /// All of them: nodes may have told one of them only that they are there.
@@ -170,15 +139,14 @@ void Neighbours::ask_sites(const Digest& blob, const std::stop_token& stop) {
     if (!first) first = *std::move(list);
   }
   const std::lock_guard lock(mutex_);
-  const auto it = views_.find(blob);
-  if (it == views_.end()) return;
-  View& view = it->second;
-  view.due = clock_.now() + (first ? first->ask_again : options_.retry);
-  if (!first) return;
+  if (!first) return views_.not_told(blob, options_.retry, clock_.now());
   for (auto& [site, key] : keys) keys_[site] = std::move(key);
-  view.urls.assign(urls.begin(), urls.end());
-  view.self = std::move(first->self);
-  view.ticket = std::move(first->ticket);
+  views_.told(blob,
+              {.urls = {urls.begin(), urls.end()},
+               .self = std::move(first->self),
+               .ticket = std::move(first->ticket),
+               .ask_again = first->ask_again},
+              clock_.now());
 }
 
 absl::StatusOr<NeighbourList> Neighbours::ask(const std::string& site, const Digest& blob,

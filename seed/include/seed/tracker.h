@@ -46,7 +46,9 @@ class Tracker {
     std::chrono::seconds busy{10};          ///< announce interval while anybody misses something ...
     std::chrono::seconds quiet{900};        ///< ... and when nobody does
   };
-  Tracker(const Clock& clock, const Options& options) : clock_(clock), options_(options), random_(std::random_device{}()) {}
+  /// `clock` is borrowed. The same `seed` makes the same picks.
+  Tracker(const Clock& clock, const Options& options, std::uint64_t seed = std::random_device{}())
+      : clock_(clock), options_(options), random_(seed) {}
 
   /// From now on the swarm is tracked. `swarm`: 20 bytes.
   void open(std::string_view swarm);
