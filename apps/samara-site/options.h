@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "cache_index/cache.h"
 #include "listener.h"
+#include "parent_options.h"
 #include "registry_proxy/blobs.h"
 #include "registry_proxy/conversions.h"
 #include "registry_proxy/manifests.h"
@@ -27,6 +28,7 @@ struct SiteOptions {
   registry_proxy::Mirror::Options mirror;
   registry_proxy::Conversions::Options conversions;
   SwarmOptions swarm;
+  ParentOptions parent;
 };
 
 /// Errors: InvalidArgument, naming every option that is wrong.

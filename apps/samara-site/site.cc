@@ -9,6 +9,24 @@ namespace samara {
 
 using registry_proxy::Source;
 
+namespace {
+
+SystemClock& system_clock() {
+  static SystemClock clock;
+  return clock;
+}
+
+registry_proxy::Upstreams::Options with_way(registry_proxy::Upstreams::Options options, Parent* parent) {
+  if (parent != nullptr) options.way = parent->way();
+  return options;
+}
+
+registry_proxy::ParentLayers* layers_of(const std::unique_ptr<Parent>& parent) {
+  return parent == nullptr ? nullptr : &parent->layers;
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
   std::vector<std::string> tables = registry_proxy::SiteApi::tables();
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
@@ -18,12 +36,16 @@ absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
       .root = options.root, .limits = options.cache_limits, .metrics = metrics.get()};
   SAMARA_ASSIGN_OR_RETURN(std::unique_ptr<cache_index::Cache> cache,
                           cache_index::Cache::open(cache_options, std::move(tables)));
-  std::unique_ptr<Site> site(new Site(std::move(options), std::move(metrics), std::move(cache)));
+  auto client = std::make_unique<http::Client>();
+  SAMARA_ASSIGN_OR_RETURN(auto parent, Parent::create(options.parent, *cache, *client, system_clock(), *metrics));
+  std::unique_ptr<Site> site(
+      new Site(std::move(options), std::move(metrics), std::move(cache), std::move(client), std::move(parent)));
   SAMARA_RETURN_IF_ERROR(site->open_swarm());
   absl::StatusOr<cache_index::SigningKey> key = cache_index::SigningKey::load_or_create(site->options_.root + "/site.key");
   if (!key.ok()) return key.status();
   site->neighbour_lists_.emplace(*site->cache_, site->clock_, *std::move(key), seed::NeighbourLists::Options());
-  site->cache_->start_eviction([] { return cache_index::Cache::InUse(); });
+  site->cache_->start_eviction([borrowed = site.get()] { return borrowed->in_use(); });
+  if (site->parent_) site->parent_->layers.start();
   for (const ListenerOptions& listener : site->options_.listeners) SAMARA_RETURN_IF_ERROR(site->listen(listener));
   log::info("samara-site serves", {{"root", site->options_.root},
                                    {"upstreams", site->options_.upstreams.configured.size()}});
@@ -57,27 +79,41 @@ absl::Status Site::open_swarm() {
   return absl::OkStatus();
 }
 
-Site::Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache)
+/// What is on its way goes last, else it would come again and again.
+cache_index::Cache::InUse Site::in_use() const {
+  cache_index::Cache::InUse in_use;
+  if (parent_) in_use.layers = parent_->layers.indexes();
+  return in_use;
+}
+
+Site::Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache,
+           std::unique_ptr<http::Client> client, std::unique_ptr<Parent> parent)
     : options_(std::move(options)),
       own_metrics_(std::move(metrics)),
       metrics_(*own_metrics_),
+      clock_(system_clock()),
+      own_client_(std::move(client)),
+      client_(*own_client_),
       cache_(std::move(cache)),
-      upstreams_(options_.upstreams, client_, clock_, metrics_),
+      parent_(std::move(parent)),
+      upstreams_(with_way(options_.upstreams, parent_.get()), client_, clock_, metrics_),
       references_(cache_->store()),
       entitlements_(cache_->store(), upstreams_, clock_),
       blobs_(*cache_, upstreams_, references_, clock_, metrics_, options_.blobs),
       manifests_(*cache_, upstreams_, references_, clock_, metrics_, options_.manifests),
-      conversions_(*cache_, blobs_, clock_, metrics_, options_.conversions),
+      conversions_(*cache_, blobs_, clock_, metrics_, options_.conversions, layers_of(parent_)),
       mirror_(upstreams_, entitlements_, manifests_, blobs_, conversions_, options_.mirror),
-      site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_),
+      site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_, layers_of(parent_)),
       start_traces_(*cache_) {}
 
 Site::~Site() {
   upstreams_.stop();
+  if (parent_) parent_->layers.stop();
   conversions_.stop();  // whoever waits for a layer or for bytes is answered, so that the server's threads end
   blobs_.stop();
   for (const Listener& listener : listeners_) listener.server->stop();
   if (seeding_) seeding_->stop();
+  cache_->stop_eviction();
 }
 
 Source Site::answer_admitted(const http::Request& request, http::ResponseWriter& out) {

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "cache_index/cache.h"
 #include "options.h"
+#include "parent.h"
 #include "registry_proxy/access.h"
 #include "registry_proxy/site_api.h"
 #include "registry_proxy/start_traces.h"
@@ -30,7 +31,9 @@ class Site {
   ~Site();
 
  private:
-  Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache);
+  Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache,
+       std::unique_ptr<http::Client> client, std::unique_ptr<Parent> parent);
+  cache_index::Cache::InUse in_use() const;
   absl::Status open_swarm();
   absl::Status listen(const ListenerOptions& options);
   void answer(const registry_proxy::Access& access, http::Request request, http::ResponseWriter& out);
@@ -39,10 +42,12 @@ class Site {
   const SiteOptions options_;
   const std::unique_ptr<Metrics> own_metrics_;  // made before the cache, which counts in it
   Metrics& metrics_;
-  SystemClock clock_;
+  SystemClock& clock_;
   AccessLog access_log_{metrics_, clock_};
-  http::Client client_;
+  const std::unique_ptr<http::Client> own_client_;
+  http::Client& client_;
   std::unique_ptr<cache_index::Cache> cache_;
+  const std::unique_ptr<Parent> parent_;  // null: none
   registry_proxy::Upstreams upstreams_;
   registry_proxy::References references_;
   registry_proxy::Entitlements entitlements_;

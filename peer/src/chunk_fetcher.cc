@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cache_index/frame.h"
 #include "chunk_fetcher_impl.h"
 
 namespace samara::peer {
@@ -46,10 +47,11 @@ void ChunkFetcher::read(const LayerIndex& layer, std::uint32_t chunk, FetchClass
 void ChunkFetcher::prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency) {
   impl_->prefetch(layer, first, count, urgency);
 }
-void ChunkFetcher::read_frame(const LayerIndex& layer, std::uint32_t chunk, Done done) {
-  impl_->read_frame(layer, chunk, std::move(done));
+void ChunkFetcher::read_frame(const LayerIndex& layer, std::uint32_t chunk, FetchClass urgency, Done done) {
+  impl_->read_frame(layer, chunk, urgency, std::move(done));
 }
 void ChunkFetcher::wait_idle() { impl_->wait_idle(); }
+void ChunkFetcher::close() { impl_->close(); }
 std::optional<SlowFetch> ChunkFetcher::slow_fetch(const Digest& chunk) const { return impl_->slow_fetch(chunk); }
 std::chrono::milliseconds ChunkFetcher::since_blocking_fetch() const { return impl_->since_blocking_fetch(); }
 
@@ -72,9 +74,13 @@ ChunkFetcher::Impl::Impl(cache_index::Cache& cache, std::vector<RangeSource*> so
   pthread_setname_np(clockwork_.native_handle(), "chunk-clock");
 }
 
-ChunkFetcher::Impl::~Impl() {
+void ChunkFetcher::Impl::close() {
   stop_.request_stop();
   send(table_.close());
+}
+
+ChunkFetcher::Impl::~Impl() {
+  close();
   for (std::thread& worker : workers_) worker.join();
   clockwork_.join();
   cache_pool_.reset();
@@ -106,18 +112,32 @@ void ChunkFetcher::Impl::read(const LayerIndex& layer, std::uint32_t position, F
   }
 }
 
-void ChunkFetcher::Impl::read_frame(const LayerIndex& layer, std::uint32_t position, Done done) {
+void ChunkFetcher::Impl::read_frame(const LayerIndex& layer, std::uint32_t position, FetchClass urgency, Done done) {
   const absl::StatusOr<cache_index::Chunk> chunk = layer->chunk(position);
   if (!chunk.ok()) return done(chunk.status());
   if (absl::StatusOr<std::string> frame = cache_.read_frame(*chunk); frame.ok()) {
     return done(std::make_shared<const std::string>(*std::move(frame)));
   }
-  FlightTable::Joined joined = table_.join(*chunk, layer->info().blob, FetchClass::kBlocking, done, clock_.now(), true);
+  FlightTable::Joined joined = table_.join(*chunk, layer->info().blob, urgency, done, clock_.now(), true);
   if (joined.refused) return joined.refused->done(std::move(joined.refused->result));
   if (joined.bytes != nullptr) return done(std::move(joined.bytes));
-  if (joined.created == nullptr) return;
+  if (joined.created == nullptr || give_stored_frame(joined.created)) return;
   table_.enqueue(joined.created);
   metrics_.waiting.set(static_cast<double>(table_.waiting_chunks()));
+}
+
+/// Another flight may have ended between the look in the cache and this one's beginning: nothing is fetched twice.
+bool ChunkFetcher::Impl::give_stored_frame(const FlightPtr& flight) {
+  if (!cache_.has_chunk(flight->chunk.digest)) return false;
+  absl::StatusOr<std::string> frame = cache_.read_frame(flight->chunk);
+  if (!frame.ok()) return false;
+  absl::StatusOr<std::string> opened = cache_index::open_frame(flight->chunk, as_bytes(*frame));
+  if (!opened.ok()) return false;
+  const auto bytes = std::make_shared<const std::string>(*std::move(opened));
+  FlightTable::Delivered delivered = table_.deliver(flight, bytes, std::make_shared<const std::string>(*std::move(frame)));
+  send(std::move(delivered.replies));
+  table_.stored(flight);
+  return true;
 }
 
 void ChunkFetcher::Impl::look_in_cache(const FlightPtr& flight) {

@@ -26,15 +26,17 @@ class ChunkFetcher::Impl {
   ~Impl();
 
   void read(const LayerIndex& layer, std::uint32_t position, FetchClass urgency, Done done);
-  void read_frame(const LayerIndex& layer, std::uint32_t position, Done done);
+  void read_frame(const LayerIndex& layer, std::uint32_t position, FetchClass urgency, Done done);
   void prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency);
   void wait_idle() { table_.wait_idle(); }
+  void close();
   std::chrono::milliseconds since_blocking_fetch() const;
   std::optional<SlowFetch> slow_fetch(const Digest& chunk) const { return slow_.find(chunk); }
 
  private:
   // chunk_fetcher.cc: from memory and cache, and time.
   void look_in_cache(const FlightPtr& flight);
+  bool give_stored_frame(const FlightPtr& flight);
   void keep_time();
   void note_wait(const FlightPtr& flight, const FlightTable::Delivered& delivered, std::string_view source);
   void note_slow(SlowFetch slow);
@@ -45,8 +47,8 @@ class ChunkFetcher::Impl {
   void work();
   std::vector<FlightPtr> plan(LayerPiece piece, FetchClass urgency);
   bool is_here(const cache_index::Chunk& chunk, FetchClass urgency);
-  void fetch(const std::vector<FlightPtr>& run);
-  absl::Status fetch_from(RangeSource& source, const std::vector<FlightPtr>& run);
+  void fetch(const std::vector<FlightPtr>& run, FetchClass urgency);
+  absl::Status fetch_from(RangeSource& source, const std::vector<FlightPtr>& run, FetchClass urgency);
   void frame_came(const FlightPtr& flight, std::span<const std::uint8_t> frame, RangeSource& source);
   void wrong_bytes(const FlightPtr& flight, RangeSource& source, const absl::Status& why);
   void store(const FlightPtr& flight, std::span<const std::uint8_t> frame);

@@ -5,7 +5,7 @@
 namespace samara::peer {
 namespace {
 
-constexpr std::array<const char*, kFetchClasses> kNames = {"blocking", "trace", "readahead", "background"};
+std::string name_of(std::size_t i) { return std::string(to_string(static_cast<FetchClass>(i))); }
 
 const std::vector<double>& second_buckets() {
   static const std::vector<double> buckets = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
@@ -17,7 +17,7 @@ FetchMetrics::PerClass chunks_from(Metrics& metrics, const std::string& source) 
   FetchMetrics::PerClass counters;
   for (std::size_t i = 0; i < kFetchClasses; ++i) {
     counters[i] = &metrics.counter("samara_chunks_total", "Chunks given out or prefetched, by where they came from",
-                                   {{"source", source}, {"class", kNames[i]}});
+                                   {{"source", source}, {"class", name_of(i)}});
   }
   return counters;
 }
@@ -32,9 +32,9 @@ FetchMetrics::FetchMetrics(Metrics& metrics, const std::vector<RangeSource*>& so
       not_stored(metrics.counter("samara_chunks_not_stored_total", "Chunks that the cache could not take")) {
   for (std::size_t i = 0; i < kFetchClasses; ++i) {
     dropped[i] = &metrics.counter("samara_fetch_dropped_chunks_total", "Chunks that no source gave and nobody tries again",
-                                  {{"class", kNames[i]}});
+                                  {{"class", name_of(i)}});
     seconds[i] = &metrics.histogram("samara_fetch_seconds", "From asking for a chunk to having it, of fetched chunks",
-                                    second_buckets(), {{"class", kNames[i]}});
+                                    second_buckets(), {{"class", name_of(i)}});
   }
   for (std::size_t i = 0; i < kSlowCauses; ++i) {
     stalls[i] = &metrics.counter("samara_fetch_stalls_total", "Chunks that a read waited for more than 100 ms, by cause",

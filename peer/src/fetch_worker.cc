@@ -16,7 +16,7 @@ void ChunkFetcher::Impl::work() {
   while (std::optional<FetchTask> task = table_.next_task()) {
     if (task->piece) task->run = plan(*std::move(task->piece), task->urgency);
     metrics_.waiting.set(static_cast<double>(table_.waiting_chunks()));
-    if (!task->run.empty()) fetch(task->run);
+    if (!task->run.empty()) fetch(task->run, task->urgency);
     table_.task_done(task->urgency);
   }
 }
@@ -52,19 +52,19 @@ bool ChunkFetcher::Impl::is_here(const Chunk& chunk, FetchClass urgency) {
   return urgency != FetchClass::kBackground && memory_.find(chunk.digest) != nullptr;  // the disk is full
 }
 
-void ChunkFetcher::Impl::fetch(const std::vector<FlightPtr>& run) {
+void ChunkFetcher::Impl::fetch(const std::vector<FlightPtr>& run, FetchClass urgency) {
   absl::Status error = absl::UnavailableError("there is no source");
   table_.begins(run, clock_.now());
   for (RangeSource* source : sources_) {
     for (const std::vector<FlightPtr>& part : table_.wanted(run, source)) {
-      absl::Status status = fetch_from(*source, part);
+      absl::Status status = fetch_from(*source, part, urgency);
       if (!status.ok()) error = std::move(status);
     }
   }
   FlightTable::Dropped dropped = table_.give_up(run, error, clock_.now());
-  for (const FetchClass urgency : dropped.chunks) {
-    FetchMetrics::of(metrics_.dropped, urgency).add();
-    if (urgency == FetchClass::kBlocking) blocking_fetch_ended();
+  for (const FetchClass lost : dropped.chunks) {
+    FetchMetrics::of(metrics_.dropped, lost).add();
+    if (lost == FetchClass::kBlocking) blocking_fetch_ended();
   }
   if (!dropped.chunks.empty() && !stop_.stop_requested()) {
     log::debug("gave up on chunks", {{"blob", run.front()->blob.brief()}, {"chunks", dropped.chunks.size()}, {"error", error}});
@@ -73,7 +73,8 @@ void ChunkFetcher::Impl::fetch(const std::vector<FlightPtr>& run) {
 }
 
 /// Asks one source for flights that are contiguous in their blob, and deals with each frame as soon as it is complete.
-absl::Status ChunkFetcher::Impl::fetch_from(RangeSource& source, const std::vector<FlightPtr>& run) {
+absl::Status ChunkFetcher::Impl::fetch_from(RangeSource& source, const std::vector<FlightPtr>& run,
+                                            FetchClass urgency) {
   std::vector<std::uint32_t> sizes;
   for (const FlightPtr& flight : run) sizes.push_back(flight->chunk.blob_size);
   FrameCutter cutter(std::move(sizes), [&](std::size_t i, std::span<const std::uint8_t> frame) {
@@ -82,10 +83,11 @@ absl::Status ChunkFetcher::Impl::fetch_from(RangeSource& source, const std::vect
   const ByteRange range{run.front()->chunk.blob_range().begin, run.back()->chunk.blob_range().end};
   Metrics::Counter& bytes = *metrics_.source(source).bytes;
 
-  absl::Status status = source.fetch(run.front()->blob, range, stop_.get_token(), [&](std::span<const std::uint8_t> part) {
+  const auto take = [&](std::span<const std::uint8_t> part) {
     bytes.add(static_cast<double>(part.size()));
     return cutter.add(part);
-  });
+  };
+  absl::Status status = source.fetch_for(urgency, run.front()->blob, range, stop_.get_token(), take);
   if (status.ok() && cutter.frames() < run.size()) {
     status = absl::DataLossError(str_cat(source.name(), " ended short of the range of blob ", run.front()->blob.to_string()));
   }

@@ -122,11 +122,17 @@ absl::Status SiteClient::report_start(const StartTrace& start, std::stop_token s
 
 absl::Status SiteClient::fetch(const Digest& object, const ByteRange& range, std::stop_token stop,
                                const OnBytes& on_bytes) {
+  return fetch_for(FetchClass::kBlocking, object, range, std::move(stop), on_bytes);
+}
+
+absl::Status SiteClient::fetch_for(FetchClass urgency, const Digest& object, const ByteRange& range,
+                                   std::stop_token stop, const OnBytes& on_bytes) {
   ByteRange rest = range;
   return try_urls([&](const std::string& site) -> Outcome {
     const std::string url = object_url(site, object);
     http::ClientRequest request = request_for(url, stop);
     request.range = rest;
+    if (urgency != FetchClass::kBlocking) request.headers.add(kClassHeader, to_string(urgency));
     const ByteRange asked = rest;
     absl::Status receiver;
     const absl::Status status = client_.stream(

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "oci_error.h"
 #include "peer/site_protocol.h"
+#include "registry_proxy/upstream.h"
 #include "token_table.h"
 
 namespace samara::registry_proxy {
@@ -72,6 +73,7 @@ std::optional<std::string> Access::admit(http::Request& request) const {
 
 void Access::refuse(const http::Request& request, http::ResponseWriter& out) const {
   out.header("Docker-Distribution-Api-Version", "registry/2.0");
+  out.header(kRefusedHeader, "client");
   if (tokens_ == nullptr) return answer_error(out, 403, "DENIED", "this site asks for a client certificate that it knows");
   if (shows_a_credential(request)) return answer_error(out, 403, "DENIED", "this site doesn't know that token");
   out.header("WWW-Authenticate", "Basic realm=\"samara\"");

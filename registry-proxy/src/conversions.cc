@@ -19,6 +19,7 @@ constexpr char kOriginTable[] = "origins";
 constexpr std::uint64_t kMaxConfigBytes = 8u << 20;
 constexpr std::size_t kMostQueued = 16384;
 constexpr std::size_t kMostFailures = 16384;
+constexpr std::size_t kParentWorkers = 6;
 
 using State = peer::LayerStatus::State;
 
@@ -68,7 +69,7 @@ struct Conversions::Job {
 };
 
 Conversions::Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& clock, Metrics& metrics,
-                         const Options& options)
+                         const Options& options, ParentLayers* parent)
     : cache_(cache),
       blobs_(blobs),
       clock_(clock),
@@ -80,9 +81,11 @@ Conversions::Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& c
       pending_(metrics.gauge("samara_site_conversions", "Layers that wait for their conversion or are being converted.")),
       running_(metrics.gauge("samara_site_conversions_running", "Layers that are being converted.")),
       tar_bytes_(metrics.counter("samara_site_converted_bytes_total", "Tar bytes of the converted layers.")),
-      compressors_("compress", thread_count(options.threads)) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.layers_at_once); ++i)
-    workers_.emplace_back([this] { work(); });
+      compressors_("compress", thread_count(options.threads)),
+      parent_(parent) {
+  // Those that wait for the parent's answer keep nobody from converting.
+  const std::size_t workers = std::max<std::size_t>(1, options_.layers_at_once) + (parent == nullptr ? 0 : kParentWorkers);
+  for (std::size_t i = 0; i < workers; ++i) workers_.emplace_back([this] { work(); });
 }
 
 Conversions::~Conversions() { stop(); }
@@ -145,7 +148,8 @@ void Conversions::enqueue(std::shared_ptr<Job> job) {
 
 bool Conversions::wanted(const Digest& layer) const {
   return !stop_.stop_requested() && jobs_.count(layer) == 0 && failures_.count(layer) == 0 &&
-         queue_.size() < kMostQueued && !cache_.converted_layer(layer).ok();
+         queue_.size() < kMostQueued && !cache_.converted_layer(layer).ok() &&
+         (parent_ == nullptr || !parent_->arriving(layer));
 }
 
 void Conversions::work() {
@@ -166,6 +170,12 @@ void Conversions::work() {
 absl::Status Conversions::run(Job& job) {
   if (!job.media_type.empty() && !is_layer_type(job.media_type))
     return absl::UnimplementedError(str_cat("layers of the type ", job.media_type, " can't be had lazily"));
+  if (parent_ != nullptr && take_from_parent(job).ok()) return absl::OkStatus();
+  if (!wait_for_turn()) return absl::CancelledError("stopping");
+  struct Turn {
+    Conversions& conversions;
+    ~Turn() { conversions.end_turn(); }
+  } const turn{*this};
   const auto started = clock_.now();
   SAMARA_ASSIGN_OR_RETURN(const cache_index::LayerRecord record, convert(job));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - started);
@@ -180,6 +190,34 @@ absl::Status Conversions::run(Job& job) {
                                   {"index_bytes", record.index_size},
                                   {"ms", took.count()}});
   return absl::OkStatus();
+}
+
+absl::Status Conversions::take_from_parent(Job& job) {
+  const auto diff_id = diff_id_of(job);
+  const auto record = parent_->take(job.layer, diff_id.ok() ? *diff_id : std::nullopt, job.progress.compressed_bytes, stop_.get_token());
+  if (!record.ok()) {
+    log::info("the parent site doesn't give a layer; converting it here",
+              {{"layer", job.layer.digest.brief()}, {"error", record.status()}});
+    job.progress.compressed_bytes = 0;
+    return record.status();
+  }
+  return cache_.store().write({{kOriginTable, record->layer.key(), job.layer.repository.to_string()}});
+}
+
+bool Conversions::wait_for_turn() {
+  std::unique_lock lock(mutex_);
+  const auto free = [this] { return converting_ < std::max<std::size_t>(1, options_.layers_at_once); };
+  if (!changed_.wait(lock, stop_.get_token(), free) || stop_.stop_requested()) return false;
+  ++converting_;
+  return true;
+}
+
+void Conversions::end_turn() {
+  {
+    const std::lock_guard lock(mutex_);
+    --converting_;
+  }
+  changed_.notify_all();
 }
 
 absl::StatusOr<std::optional<Digest>> Conversions::diff_id_of(const Job& job) {
@@ -284,7 +322,11 @@ peer::LayerStatus Conversions::status(const Digest& layer, std::chrono::millisec
   }
   if (status) return *status;
   status.emplace();
-  if (auto record = cache_.converted_layer(layer); record.ok()) {
+  std::optional<cache_index::LayerRecord> record;
+  if (parent_ != nullptr) record = parent_->arriving(layer);
+  if (!record)
+    if (auto whole = cache_.converted_layer(layer); whole.ok()) record = *std::move(whole);
+  if (record) {
     status->state = State::kConverted;
     status->record = *record;
   }

@@ -51,6 +51,8 @@ class Entitlements::Flights : public SingleFlight<Entitlements::Answer> {};
 
 std::vector<std::string> Entitlements::tables() { return {std::string(kTable)}; }
 
+bool is_for_anybody(const http::Request& request) { return request.headers.get(kAsHeader) == "anybody"; }
+
 std::string node_of(const http::Request& request) {
   if (request.identity && !request.identity->common_name.empty()) return str_cat("cert ", request.identity->common_name);
   return request.peer.substr(0, request.peer.rfind(':'));
@@ -68,16 +70,16 @@ Entitlements::~Entitlements() = default;
 absl::StatusOr<Identity> Entitlements::admit(const Question& question) {
   SAMARA_ASSIGN_OR_RETURN(const Upstream* const upstream, upstreams_.find(question.repository.registry));
   const UpstreamConfig& config = upstream->config();
-  const Identity site = config.has_credentials() ? Identity() : Identity::anonymous();  // which shares its tokens
+  const Identity site = upstream->has_own_name() ? Identity() : Identity::anonymous();  // which shares its tokens
   if (config.share == Share::kUnchecked) return site;
   // Whom the operator names needs no word of the registry's, which may be away.
-  if (config.has_reader(question.name, question.repository.name))
-    return config.has_credentials() ? Identity() : question.client.value_or(Identity::anonymous());
+  if (!question.for_anybody && config.has_reader(question.name, question.repository.name))
+    return upstream->has_own_name() ? Identity() : question.client.value_or(Identity::anonymous());
 
   const Answer anybody = may_read(question, config, Identity::anonymous());
   if (anybody.verdict == Verdict::kYes) return site;
   Answer best = anybody;
-  if (config.has_credentials() && config.share == Share::kEveryone) {
+  if (upstream->has_own_name() && config.share == Share::kEveryone && !question.for_anybody) {
     const Answer shared = may_read(question, config, site);
     if (shared.verdict == Verdict::kYes) return site;
     if (shared.verdict != Verdict::kNo) best = shared;

@@ -105,7 +105,7 @@ Source Mirror::answer_base(const http::Request& request, const Repository& repos
 absl::StatusOr<Identity> Mirror::admit(const http::Request& request, const Route& route, const Repository& repository) {
   using Ask = Upstream::Request::Kind;
   const bool lists = route.kind == Route::Kind::kTags || route.kind == Route::Kind::kReferrers;
-  Entitlements::Question question{repository, Ask::kTags, "", client_of(request), request.client};
+  Entitlements::Question question{repository, Ask::kTags, "", client_of(request), request.client, "", is_for_anybody(request)};
   if (!lists) {
     question.kind = route.kind == Route::Kind::kManifest ? Ask::kManifest : Ask::kBlob;
     question.reference = route.reference;

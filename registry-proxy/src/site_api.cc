@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "peer/site_protocol.h"
+#include "link_route.h"
 #include "pin_routes.h"
 #include "range_answer.h"
 
@@ -15,6 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::string_view kLayers = "/samara/v1/layers/";
+constexpr std::string_view kLinks = "/samara/v1/links";
 constexpr std::string_view kPins = "/samara/v1/pins";
 constexpr std::string_view kObjects = "/samara/v1/objects/";
 constexpr std::string_view kRefreshTag = "/samara/v1/tags/refresh";
@@ -33,17 +35,18 @@ std::uint64_t number(const http::Target& target, std::string_view key) {
 }  // namespace
 
 SiteApi::SiteApi(cache_index::Cache& cache, Upstreams& upstreams, Entitlements& entitlements, Manifests& manifests,
-                 Blobs& blobs, Conversions& conversions)
+                 Blobs& blobs, Conversions& conversions, ParentLayers* parent)
     : cache_(cache),
       upstreams_(upstreams),
       entitlements_(entitlements),
       manifests_(manifests),
       blobs_(blobs),
-      conversions_(conversions) {}
+      conversions_(conversions),
+      parent_(parent) {}
 
 std::vector<std::string> SiteApi::tables() {
   std::vector<std::string> all;
-  for (const auto& tables : {Manifests::tables(), References::tables(), Entitlements::tables()})
+  for (const auto& tables : {Manifests::tables(), References::tables(), Entitlements::tables(), ParentLayers::tables(), peer::Link::tables()})
     all.insert(all.end(), tables.begin(), tables.end());
   return all;
 }
@@ -59,12 +62,16 @@ Source SiteApi::handle(const http::Request& request, http::ResponseWriter& out) 
     return answer_text(out, 405, "only GET and HEAD");
   }
   const std::string_view path = request.target.path;
+  if (path == kLinks) {
+    answer_links(parent_, request, out);
+    return Source::kNone;
+  }
   const std::string_view route = path.starts_with(kLayers) ? kLayers : path.starts_with(kObjects) ? kObjects : "";
   if (route.empty()) return answer_text(out, 404, "no such resource");
   const auto digest = Digest::parse(path.substr(route.size()));
   if (!digest.ok()) return answer_text(out, 400, to_std(digest.status().message()));
   if (route == kLayers) return answer_layer(*digest, request, out);
-  return answer_object(*digest, request.headers.get("Range"), out);
+  return answer_object(*digest, request, out);
 }
 
 Source SiteApi::answer_layer(const Digest& layer, const http::Request& request, http::ResponseWriter& out) {
@@ -88,7 +95,7 @@ peer::LayerStatus SiteApi::status_for(const Repository& repository, const Digest
   };
   const auto as = entitlements_.admit({repository, Upstream::Request::Kind::kBlob, layer.to_string(),
                                        Identity::of_client(request.headers.get("Authorization")), request.client,
-                                       node_of(request)});
+                                       node_of(request), is_for_anybody(request)});
   if (!as.ok()) return failed(as.status());
   const std::uint64_t size = number(request.target, "size");
   const BlobRef blob{repository, layer, size > 0 ? std::optional(size) : std::nullopt, *as};
@@ -150,7 +157,8 @@ bool SiteApi::is_of_a_layer(const Digest& object) {
   return of_layers_.count(object) != 0;
 }
 
-Source SiteApi::answer_object(const Digest& digest, std::string_view range, http::ResponseWriter& out) {
+Source SiteApi::answer_object(const Digest& digest, const http::Request& request, http::ResponseWriter& out) {
+  if (parent_ != nullptr && parent_->answer(digest, request, out)) return Source::kParent;
   if (!cache_.has_object(digest) && conversions_.convert_again(digest)) {
     out.header("Retry-After", "1");
     return answer_text(out, 503, "evicted; its layer is being converted again");
@@ -159,7 +167,7 @@ Source SiteApi::answer_object(const Digest& digest, std::string_view range, http
   const auto object = cache_.open_object(digest);
   if (absl::IsNotFound(object.status())) return answer_text(out, 404, "this site hasn't got the object");
   if (!object.ok()) return answer_text(out, 500, to_std(object.status().message()));
-  registry_proxy::answer_object(*object, digest, range, out);
+  registry_proxy::answer_object(*object, digest, request.headers.get("Range"), out);
   return Source::kDisk;
 }
 

@@ -22,10 +22,14 @@ std::vector<std::string> default_urls(const std::string& registry) {
   return {str_cat("https://", registry)};
 }
 
+std::string without_slash(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
 UpstreamConfig complete(UpstreamConfig config) {
   if (config.urls.empty()) config.urls = default_urls(config.registry);
-  for (std::string& url : config.urls)
-    while (url.ends_with('/')) url.pop_back();
+  for (std::string& url : config.urls) url = without_slash(std::move(url));
   return config;
 }
 
@@ -120,19 +124,32 @@ bool UpstreamConfig::has_reader(std::string_view client, std::string_view reposi
   return std::any_of(readers.begin(), readers.end(), [&](const Reader& reader) { return reader.includes(client, repository); });
 }
 
-Upstream::Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, Metrics& metrics, std::stop_token stop)
+std::vector<Upstream::Endpoint> Upstream::endpoints_of(const UpstreamConfig& config, const SiteWay* way) {
+  std::vector<Endpoint> endpoints;
+  if (way != nullptr)
+    for (const std::string& url : way->urls) endpoints.push_back({without_slash(url), true});
+  if (way == nullptr || !way->only)
+    for (const std::string& url : config.urls) endpoints.push_back({url, false});
+  return endpoints;
+}
+
+Upstream::Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, Metrics& metrics, std::stop_token stop,
+                   const SiteWay* way)
     : config_(complete(std::move(config))),
+      way_(way),
+      urls_(endpoints_of(config_, way)),
       client_(client),
       clock_(clock),
       stop_(std::move(stop)),
       metrics_(std::make_unique<UpstreamMetrics>(metrics)),
       authorizer_(std::make_unique<Authorizer>(config_, client, clock, *metrics_, stop_)),
-      endpoints_(std::make_unique<Endpoints>(config_.urls.size(), config_.failed_behind, clock)) {}
+      endpoints_(std::make_unique<Endpoints>(urls_.size(), config_.failed_behind, clock)) {}
 Upstream::~Upstream() = default;
 
 absl::Status Upstream::fetch(const Request& request, const http::Client::OnHead& on_head,
                              const http::Client::OnBody& on_body) {
   std::optional<std::size_t> counts;  // the endpoint whose failure is given
+  bool counted_for_nothing = false;   // ... for want of a better one
   absl::Status failed;
   for (const std::size_t endpoint : endpoints_->order()) {
     const Outcome outcome = ask(endpoint, request, on_head, on_body);
@@ -140,9 +157,12 @@ absl::Status Upstream::fetch(const Request& request, const http::Client::OnHead&
     if (outcome.status.ok()) return outcome.status;
     const bool last = absl::IsCancelled(outcome.status) ||
                       (outcome.begun && !(outcome.endpoint_fault && request.can_start_anew));
-    if (last || !counts || endpoint < *counts) {
+    // A site on the way that is away says nothing of what the registry has.
+    const bool says_nothing = urls_[endpoint].is_site && (outcome.endpoint_fault || absl::IsUnavailable(outcome.status));
+    if (last || !counts || (counted_for_nothing && !says_nothing) || (endpoint < *counts && !says_nothing)) {
       counts = endpoint;
       failed = outcome.status;
+      counted_for_nothing = says_nothing;
     }
     if (last) break;
   }
@@ -164,9 +184,34 @@ absl::Status Upstream::ask_whether(Request request) {
   return absl::IsAborted(status) ? absl::OkStatus() : status;
 }
 
+/// As make_request(); a site wants to know which registry is meant, and for whom.
+http::ClientRequest Upstream::request_to(const Endpoint& endpoint, const Request& request) const {
+  http::ClientRequest outgoing = make_request(config_, endpoint.url, request);
+  if (!request.stop.stop_possible()) outgoing.stop = stop_;
+  if (!endpoint.is_site) return outgoing;
+  str_append(&outgoing.url, request.query.empty() ? "?" : "&", "ns=", http::percent_encode(config_.registry));
+  if (request.as.kind() != Identity::Kind::kSite) outgoing.headers.add(kAsHeader, "anybody");
+  outgoing.ca_file.clear();
+  outgoing.client_certificate.clear();
+  outgoing.client_key.clear();
+  outgoing.follow_redirects = false;
+  way_->access.apply(outgoing);
+  return outgoing;
+}
+
 Upstream::Outcome Upstream::ask(std::size_t endpoint, const Request& request, const http::Client::OnHead& on_head,
                                 const http::Client::OnBody& on_body) {
   Outcome outcome;
+  peer::Link* const link = urls_[endpoint].is_site ? way_->link : nullptr;
+  if (link != nullptr) {
+    outcome.status = link->begin(peer::Traffic::kRegistry, 0);
+    if (!outcome.status.ok()) {  // as if the site were away: others are asked, or what is known is given
+      outcome.status = absl::UnavailableError(outcome.status.message());
+      return outcome;
+    }
+  }
+  std::optional<peer::Link::Transfer> transfer;
+  if (link != nullptr) transfer.emplace(*link, peer::Traffic::kRegistry, 0);
   if (const auto wait = endpoints_->resting(endpoint, request.as.key())) {
     outcome.status = with_retry_after(
         absl::ResourceExhaustedError(str_cat("the registry limits our requests; asked again in ", wait->count(), " s")), *wait);
@@ -179,16 +224,18 @@ Upstream::Outcome Upstream::ask(std::size_t endpoint, const Request& request, co
     return status;
   };
   outcome.status = fetch_from(
-      config_.urls[endpoint], request,
+      urls_[endpoint], request,
       [&](const http::ResponseHead& head) {
         outcome.begun = true;
         return pass(on_head(head));
       },
       [&](std::span<const std::uint8_t> data) {
         bytes.add(static_cast<double>(data.size()));
+        if (transfer) (void)transfer->came(data.size(), {});  // counts; it is never held up
         return pass(on_body(data));
       });
   metrics_->note_request(request.kind, outcome.status);
+  if (link != nullptr && !ours && !absl::IsCancelled(outcome.status)) link->note(outcome.status);
   outcome.endpoint_fault = !ours && (absl::IsUnavailable(outcome.status) || absl::IsDeadlineExceeded(outcome.status) ||
                                      absl::IsResourceExhausted(outcome.status));
   if (outcome.status.ok() && request.check) {
@@ -205,26 +252,28 @@ void Upstream::note(std::size_t endpoint, const Request& request, const Outcome&
   if (absl::IsResourceExhausted(outcome.status)) {
     if (!wait) return;
     endpoints_->rest(endpoint, request.as.key(), *wait);
-    log::warning("an upstream limits our requests", {{"endpoint", config_.urls[endpoint]}, {"seconds", wait->count()}});
+    log::warning("an upstream limits our requests", {{"endpoint", urls_[endpoint].url}, {"seconds", wait->count()}});
   } else if (endpoints_->failed(endpoint, wait)) {
-    log::warning("an endpoint of an upstream fails", {{"endpoint", config_.urls[endpoint]}, {"error", outcome.status}});
+    log::warning("an endpoint of an upstream fails", {{"endpoint", urls_[endpoint].url}, {"error", outcome.status}});
   }
 }
 
-absl::Status Upstream::fetch_from(const std::string& url, const Request& request, const http::Client::OnHead& on_head,
+absl::Status Upstream::fetch_from(const Endpoint& endpoint, const Request& request, const http::Client::OnHead& on_head,
                                   const http::Client::OnBody& on_body) {
-  http::ClientRequest outgoing = make_request(config_, url, request);
-  if (!request.stop.stop_possible()) outgoing.stop = stop_;
-  const Authorizer::Question question{url, request.repository, request.as, request.patience};
+  http::ClientRequest outgoing = request_to(endpoint, request);
+  const std::string_view who = endpoint.is_site ? "the parent site" : "the registry";
+  const Authorizer::Question question{endpoint.url, request.repository, request.as, request.patience};
   auto authorization = authorizer_->prepare(question);
   for (bool answered_challenge = false;; answered_challenge = true) {
-    if (!authorization.ok()) return annotate(authorization.status(), "the registry");
+    if (!authorization.ok()) return annotate(authorization.status(), who);
     if (!authorization->empty()) outgoing.headers.set("Authorization", *authorization);
     Attempt attempt(on_head, on_body, request.range.has_value());
     const absl::Status status = attempt.run(client_, outgoing);
     if (absl::IsCancelled(status) || !attempt.refused()) return status;
     const http::ResponseHead& head = attempt.head();
-    if (head.status != 401 || answered_challenge) return annotate(failure(head.status, head.headers), "the registry");
+    if (endpoint.is_site && head.headers.find(kRefusedHeader))
+      return absl::UnavailableError("the parent site doesn't let this site in");
+    if (head.status != 401 || answered_challenge) return annotate(failure(head.status, head.headers), who);
     authorization = authorizer_->answer(head.headers, question, *authorization);
   }
 }
@@ -239,7 +288,7 @@ absl::Status Upstream::failure(int code, const http::Headers& headers) const {
 Upstreams::Upstreams(Options options, http::Client& client, const Clock& clock, Metrics& metrics)
     : options_(std::move(options)), client_(client), clock_(clock), metrics_(metrics) {
   for (const UpstreamConfig& config : options_.configured) {
-    upstreams_[config.registry] = std::make_unique<Upstream>(config, client_, clock_, metrics_, stop_.get_token());
+    upstreams_[config.registry] = std::make_unique<Upstream>(config, client_, clock_, metrics_, stop_.get_token(), way());
     for (const std::string& alias : config.aliases) aliases_.emplace(alias, config.registry);
     for (const std::string& host : config.hosts) hosts_.emplace(absl::AsciiStrToLower(host), config.registry);
   }
@@ -269,7 +318,7 @@ absl::StatusOr<Upstream*> Upstreams::find(std::string_view registry) {
   UpstreamConfig config = options_.others;
   config.registry = registry;
   auto& made = upstreams_[config.registry];
-  made = std::make_unique<Upstream>(std::move(config), client_, clock_, metrics_, stop_.get_token());
+  made = std::make_unique<Upstream>(std::move(config), client_, clock_, metrics_, stop_.get_token(), way());
   return made.get();
 }
 

@@ -45,6 +45,8 @@ struct SiteFixture {
     Blobs::Options blobs;
     Conversions::Options conversions;
     Mirror::Options mirror;
+    std::string parent;  ///< URL of the site that this one has everything from, registries too; empty: none
+    peer::Link::Options link;
     std::string root;  ///< of the cache; empty: the fixture's own directory
     cache_index::Cache::Limits limits;
   };
@@ -58,14 +60,17 @@ struct SiteFixture {
   explicit SiteFixture(Settings settings = never_converting())
       : directory(*TempDir::create("site")),
         cache(*cache_index::Cache::open({.root = settings.root.empty() ? directory.path() : settings.root, .limits = settings.limits}, SiteApi::tables())),
+        parent_client(client, {settings.parent}),
+        link(cache->store(), clock, metrics, settings.link),
+        parent(settings.parent.empty() ? nullptr : std::make_unique<ParentLayers>(*cache, parent_client, link, nullptr, clock, metrics, quick())),
         upstreams(upstream_options(settings), client, clock, metrics),
         references(cache->store()),
         entitlements(cache->store(), upstreams, clock),
         manifests(*cache, upstreams, references, clock, metrics, settings.manifests),
         blobs(*cache, upstreams, references, clock, metrics, quick(settings.blobs)),
-        conversions(*cache, blobs, clock, metrics, settings.conversions),
+        conversions(*cache, blobs, clock, metrics, settings.conversions, parent.get()),
         mirror(upstreams, entitlements, manifests, blobs, conversions, with_registry(settings.mirror)),
-        site_api(*cache, upstreams, entitlements, manifests, blobs, conversions),
+        site_api(*cache, upstreams, entitlements, manifests, blobs, conversions, parent.get()),
         server(*http::Server::create({}, [this](const auto& request, auto& out) { handle(request, out); })) {}
 
   ~SiteFixture() {
@@ -76,6 +81,7 @@ struct SiteFixture {
   /// In the order in which nothing waits for anything.
   void stop() {
     upstreams.stop();
+    if (parent) parent->stop();
     blobs.stop();
     conversions.stop();
     server->stop();
@@ -111,6 +117,9 @@ struct SiteFixture {
   http::Client client;
   TempDir directory;
   std::unique_ptr<cache_index::Cache> cache;
+  peer::SiteClient parent_client;
+  peer::Link link;
+  std::unique_ptr<ParentLayers> parent;
   Upstreams upstreams;
   References references;
   Entitlements entitlements;
@@ -129,6 +138,14 @@ struct SiteFixture {
     options.configured[0].registry = "fake.test";
     if (settings.upstream.urls.empty()) options.configured[0].urls = {upstream.url()};
     options.allow_others = false;
+    if (parent) options.way = SiteWay{.urls = {settings.parent}, .access = {}, .link = &link, .only = true};
+    return options;
+  }
+  static ParentLayers::Options quick() {
+    ParentLayers::Options options;
+    options.patience = std::chrono::milliseconds(300);
+    options.first_retry = options.longest_retry = std::chrono::milliseconds(10);
+    options.fetcher.read_deadline = std::chrono::milliseconds(200);
     return options;
   }
   static Blobs::Options quick(Blobs::Options options) {

@@ -46,12 +46,14 @@ class ChunkFetcher final : public ChunkReader {
   void prefetch(const LayerIndex& layer, std::uint32_t first, std::uint32_t count, FetchClass urgency) override;
 
   /// The chunk's frame, compressed, for somebody else who reads it: from the cache as it lies there, else fetched and
-  /// verified as for a blocking read. May read the disk on the caller's thread. Errors: those of read(), NotFound (the
+  /// verified as for read(). May read the disk on the caller's thread. Errors: those of read(), NotFound (the
   /// cache had it a moment ago, or has it as a frame of another size).
-  void read_frame(const LayerIndex& layer, std::uint32_t chunk, Done done);
+  void read_frame(const LayerIndex& layer, std::uint32_t chunk, FetchClass urgency, Done done);
 
   /// Waits until nothing is queued or under way.
   void wait_idle();
+  /// Whoever waits, now or later, gets Cancelled; nothing new begins. Idempotent.
+  void close();
   /// How long ago the last blocking read that had to go to a source ended; for starting background work in quiet times.
   std::chrono::milliseconds since_blocking_fetch() const;
   /// Whence a chunk came that a read waited for, and why that took so long; nullopt when it didn't, or too long ago.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "cache_index/index_reader.h"
@@ -12,6 +13,24 @@ namespace samara::peer {
 
 /// How badly somebody wants bytes, most urgent first. A more urgent class never waits behind a less urgent one.
 enum class FetchClass { kBlocking, kTrace, kReadahead, kBackground };
+
+/// As metrics name them, and machines each other.
+constexpr std::string_view to_string(FetchClass urgency) {
+  switch (urgency) {
+    case FetchClass::kTrace: return "trace";
+    case FetchClass::kReadahead: return "readahead";
+    case FetchClass::kBackground: return "background";
+    case FetchClass::kBlocking: break;
+  }
+  return "blocking";
+}
+/// What isn't the name of one is kBlocking: who says nothing waits.
+constexpr FetchClass fetch_class(std::string_view name) {
+  for (const FetchClass urgency : {FetchClass::kTrace, FetchClass::kReadahead, FetchClass::kBackground}) {
+    if (name == to_string(urgency)) return urgency;
+  }
+  return FetchClass::kBlocking;
+}
 
 /// A layer whose chunks can be read. Shared by the mount and by reads still under way when it goes.
 using LayerIndex = std::shared_ptr<const cache_index::IndexReader>;

@@ -12,6 +12,7 @@
 #include "base/http/server.h"
 #include "base/metrics.h"
 #include "cache_index/cache.h"
+#include "peer/blob_frames.h"
 #include "peer/chunk_fetcher.h"
 #include "peer/neighbours.h"
 
@@ -43,16 +44,11 @@ class NeighbourService {
   void handle(const http::Request& request, http::ResponseWriter& out);
 
  private:
-  /// The frames of a blob in the order in which they lie in it.
-  struct Frames {
-    LayerIndex layer;
-    std::vector<std::pair<std::uint64_t, std::uint32_t>> positions;  // offset in the blob, place in the chunk table
-  };
-  using FramesPtr = std::shared_ptr<const Frames>;
+  using FramesPtr = std::shared_ptr<const BlobFrames>;
 
   void answer(const http::Request& request, http::ResponseWriter& out);
   void give_from_file(const cache_index::ObjectFile& file, const ByteRange& range, http::ResponseWriter& out);
-  void give_frames(const Frames& frames, const Digest& blob, const ByteRange& range, http::ResponseWriter& out);
+  void give_frames(const BlobFrames& frames, const Digest& blob, const ByteRange& range, http::ResponseWriter& out);
   FramesPtr frames_of(const Digest& blob);
 
   cache_index::Cache& cache_;

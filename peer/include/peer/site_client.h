@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/http/client.h"
+#include "peer/chunk_reader.h"
 #include "peer/range_source.h"
 #include "peer/site_access.h"
 #include "peer/site_protocol.h"
@@ -51,6 +52,9 @@ class SiteClient final : public RangeSource {
   std::string_view name() const override { return "site"; }
   absl::Status fetch(const Digest& object, const ByteRange& range, std::stop_token stop,
                      const OnBytes& on_bytes) override;
+  /// Tells the site how badly, since it may have to ask somebody itself.
+  absl::Status fetch_for(FetchClass urgency, const Digest& object, const ByteRange& range, std::stop_token stop,
+                         const OnBytes& on_bytes) override;
 
  private:
   /// What came of one URL, and whether another one could do better.

@@ -20,6 +20,8 @@ inline constexpr std::string_view kLayersPath = "/samara/v1/layers/";
 inline constexpr std::string_view kObjectsPath = "/samara/v1/objects/";
 /// Who asks, where the site lets in those with a token. It leaves Authorization to what a client shows a registry.
 inline constexpr std::string_view kTokenHeader = "Samara-Token";
+/// How badly somebody wants a range: a FetchClass by its name; absent: he waits for it.
+inline constexpr std::string_view kClassHeader = "Samara-Class";
 /// A status that claims a larger index is refused.
 inline constexpr std::uint64_t kMaxIndexBytes = 1u << 30;
 

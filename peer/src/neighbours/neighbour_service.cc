@@ -1,8 +1,6 @@
 #include "peer/neighbour_service.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <optional>
 
 #include "base/text.h"
 #include "peer/site_protocol.h"
@@ -23,28 +21,6 @@ absl::Status begin(http::ResponseWriter& out, const ByteRange& range, std::uint6
   out.header("Content-Range", str_cat("bytes ", range.begin, "-", range.end - 1, "/", size));
   return out.begin(206, range.size());
 }
-
-/// Frames that are on their way, in order. Shared with the replies, which may come after nobody waits any more.
-class Arrivals {
- public:
-  explicit Arrivals(std::size_t count) : frames_(count) {}
-
-  void came(std::size_t i, absl::StatusOr<ChunkBytes> frame) {
-    const std::lock_guard lock(mutex_);
-    frames_[i] = std::move(frame);
-    changed_.notify_all();
-  }
-  absl::StatusOr<ChunkBytes> wait(std::size_t i, std::chrono::milliseconds patience) {
-    std::unique_lock lock(mutex_);
-    if (changed_.wait_for(lock, patience, [&] { return frames_[i].has_value(); })) return *frames_[i];
-    return absl::DeadlineExceededError("it takes too long to come");
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::optional<absl::StatusOr<ChunkBytes>>> frames_;
-};
 
 }  // namespace
 
@@ -86,7 +62,7 @@ void NeighbourService::answer(const http::Request& request, http::ResponseWriter
   const absl::StatusOr<cache_index::ObjectFile> file = cache_.open_object(*blob);
   const FramesPtr frames = file.ok() ? nullptr : frames_of(*blob);
   if (!file.ok() && frames == nullptr) return refuse(out, 404, "not here");
-  const std::uint64_t size = file.ok() ? file->size : frames->layer->info().blob_size;
+  const std::uint64_t size = file.ok() ? file->size : frames->blob_size();
   const absl::StatusOr<ByteRange> range = parse_range(request.headers.get("Range"), size);
   if (absl::IsOutOfRange(range.status())) return refuse(out, 416, "behind the end");
   if (!range.ok() || range->size() > kMostBytes) return refuse(out, 400, "a range of at most 16 MiB, please");
@@ -100,36 +76,23 @@ void NeighbourService::give_from_file(const cache_index::ObjectFile& file, const
   if (out.write_file(file.fd.get(), range.begin, range.size()).ok()) sent_.add(static_cast<double>(range.size()));
 }
 
-void NeighbourService::give_frames(const Frames& frames, const Digest& blob, const ByteRange& range,
+void NeighbourService::give_frames(const BlobFrames& frames, const Digest& blob, const ByteRange& range,
                                    http::ResponseWriter& out) {
-  const auto& positions = frames.positions;
-  auto it = std::lower_bound(positions.begin(), positions.end(), std::pair(range.begin, std::uint32_t{0}));
+  const absl::StatusOr<BlobFrames::Span> span = frames.holding(range);
+  if (!span.ok() || span->bytes != range) return refuse(out, 416, "not a range of whole frames");
   const bool ours = neighbours_.is_ours(blob, range.begin);
-  std::vector<std::uint32_t> wanted;
-  std::uint64_t end = range.begin;
-  for (; it != positions.end() && it->first == end && end < range.end; ++it) {
-    const absl::StatusOr<cache_index::Chunk> chunk = frames.layer->chunk(it->second);
+  for (const std::uint32_t position : span->chunks) {
+    const absl::StatusOr<cache_index::Chunk> chunk = frames.layer()->chunk(position);
     if (!chunk.ok()) return refuse(out, 404, "not here");
     if (!ours && !cache_.has_chunk(chunk->digest)) return refuse(out, 404, "not here, and not ours to bring");
-    wanted.push_back(it->second);
-    end = chunk->blob_range().end;
   }
-  if (end != range.end) return refuse(out, 416, "not a range of whole frames");
-
-  const auto arrivals = std::make_shared<Arrivals>(wanted.size());
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    fetcher_.read_frame(frames.layer, wanted[i], [arrivals, i](auto frame) { arrivals->came(i, std::move(frame)); });
-  }
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const absl::StatusOr<ChunkBytes> frame = arrivals->wait(i, options_.patience);
-    if (!frame.ok()) {  // begun, it ends short, and the other node asks the site for the rest
-      if (!out.started()) refuse(out, 503, to_std(frame.status().message()));
-      return;
-    }
-    if (!out.started() && (!begin(out, range, frames.layer->info().blob_size).ok() || out.is_head())) return;
-    if (!out.write(as_bytes(**frame)).ok()) return;
-    sent_.add(static_cast<double>((*frame)->size()));
-  }
+  const FrameGift gift{.urgency = FetchClass::kBlocking,
+                       .patience = options_.patience,
+                       .begin = [&] { return begin(out, range, frames.blob_size()); },
+                       .given = [this](std::uint64_t bytes) { sent_.add(static_cast<double>(bytes)); }};
+  const absl::Status given = give_range(fetcher_, frames, range, gift, out);
+  // Begun, it ends short, and the other node asks the site for the rest.
+  if (!given.ok() && !out.started()) refuse(out, 503, to_std(given.message()));
 }
 
 NeighbourService::FramesPtr NeighbourService::frames_of(const Digest& blob) {
@@ -138,22 +101,14 @@ NeighbourService::FramesPtr NeighbourService::frames_of(const Digest& blob) {
     const auto it = std::find_if(known_.begin(), known_.end(), [&](const auto& entry) { return entry.first == blob; });
     if (it != known_.end()) return it->second;
   }
-  auto frames = std::make_shared<Frames>();
-  frames->layer = find_layer_(blob);
-  if (frames->layer == nullptr) return nullptr;
-  for (std::uint32_t i = 0; i < frames->layer->info().chunk_count; ++i) {
-    const absl::StatusOr<cache_index::Chunk> chunk = frames->layer->chunk(i);
-    if (!chunk.ok()) return nullptr;
-    frames->positions.emplace_back(chunk->blob_offset, i);
-  }
-  std::sort(frames->positions.begin(), frames->positions.end());
-  const auto same_frame = [](const auto& a, const auto& b) { return a.first == b.first; };
-  frames->positions.erase(std::unique(frames->positions.begin(), frames->positions.end(), same_frame),
-                          frames->positions.end());
+  const LayerIndex layer = find_layer_(blob);
+  if (layer == nullptr) return nullptr;
+  const absl::StatusOr<FramesPtr> frames = BlobFrames::of(layer);
+  if (!frames.ok()) return nullptr;
   const std::lock_guard lock(mutex_);
-  known_.emplace_front(blob, frames);
+  known_.emplace_front(blob, *frames);
   if (known_.size() > kKnownBlobs) known_.pop_back();
-  return frames;
+  return *frames;
 }
 
 }  // namespace samara::peer

@@ -21,11 +21,14 @@
 #include "peer/site_protocol.h"
 #include "registry_proxy/blobs.h"
 #include "registry_proxy/manifest.h"
+#include "registry_proxy/parent_layers.h"
 
 namespace samara::registry_proxy {
 
 /// Converts layers to index + blob, each once, fed from its download while that is under way.
 ///
+/// What the parent site has converted already comes from there in place of being converted here. Whoever has no parent
+/// site, or one that can't be asked, converts itself.
 /// Layers wait in the order in which they were asked for; an image's are asked for bottom first, as containerd prepares
 /// them. A layer that can't be converted is remembered with the reason for a while, so that nobody waits for it again.
 /// Threads: any. The destructor stops.
@@ -37,8 +40,9 @@ class Conversions {
     std::chrono::milliseconds remember_bad_layer{600'000};
     std::chrono::milliseconds remember_outage{10'000};  ///< upstream away, disk full: worth another try soon
   };
-  /// Everything is borrowed; the cache was opened with Manifests::tables().
-  Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& clock, Metrics& metrics, const Options& options);
+  /// Everything is borrowed; the cache was opened with Manifests::tables(). `parent`: null without a parent site.
+  Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& clock, Metrics& metrics, const Options& options,
+              ParentLayers* parent = nullptr);
   ~Conversions();
 
   /// Asks for every layer of an image, upstream in the name of `as`. Returns at once.
@@ -64,6 +68,9 @@ class Conversions {
   bool wanted(const Digest& layer) const;
   void work();
   absl::Status run(Job& job);
+  absl::Status take_from_parent(Job& job);
+  bool wait_for_turn();
+  void end_turn();
   absl::StatusOr<std::optional<Digest>> diff_id_of(const Job& job);
   absl::StatusOr<cache_index::LayerRecord> convert(Job& job);
   void finish(const Job& job, const absl::Status& status);
@@ -81,6 +88,7 @@ class Conversions {
   Metrics::Gauge& running_;
   Metrics::Counter& tar_bytes_;
   ThreadPool compressors_;
+  ParentLayers* const parent_;
   std::stop_source stop_;
 
   struct Failure {
@@ -92,6 +100,7 @@ class Conversions {
   std::deque<std::shared_ptr<Job>> queue_;
   std::map<Digest, std::shared_ptr<Job>> jobs_;  // waiting or under way
   std::map<Digest, Failure> failures_;
+  std::size_t converting_ = 0;  // at most layers_at_once of those that the workers are at
   std::vector<std::thread> workers_;
 };
 

@@ -24,6 +24,9 @@ class Outages;
 /// By what a node is known: the name in its certificate, else its address.
 std::string node_of(const http::Request& request);
 
+/// Does another site ask on behalf of somebody who isn't this site's client (kAsHeader)?
+bool is_for_anybody(const http::Request& request);
+
 /// Who may read which repository.
 ///
 /// What anybody may read at the registry, anybody may read here. What only the site's own credential may read, those
@@ -48,6 +51,7 @@ class Entitlements {
     std::optional<Identity> client{};  ///< what the client has brought
     std::string name{};                ///< by which this site knows the client (Request::client); empty: by none
     std::string node{};                ///< by what note_node() knows it; empty: not a node
+    bool for_anybody = false;          ///< another site asks what everybody may have, or `client` by itself (kAsHeader)
   };
   /// On whose behalf upstream is asked for this client, who may read the repository.
   /// Errors: Unauthenticated (a credential would help, or a better one), PermissionDenied (this one never will),

@@ -26,9 +26,9 @@ class SiteApi {
  public:
   /// Every table of the cache's store that the parts of a site use; pass them to Cache::open().
   static std::vector<std::string> tables();
-  /// Everything is borrowed.
+  /// Everything is borrowed. `parent`: null without a parent site.
   SiteApi(cache_index::Cache& cache, Upstreams& upstreams, Entitlements& entitlements, Manifests& manifests, Blobs& blobs,
-          Conversions& conversions);
+          Conversions& conversions, ParentLayers* parent = nullptr);
 
   /// Answers a request whose path begins with "/samara/".
   Source handle(const http::Request& request, http::ResponseWriter& out);
@@ -37,7 +37,7 @@ class SiteApi {
   Source answer_layer(const Digest& layer, const http::Request& request, http::ResponseWriter& out);
   peer::LayerStatus status_for(const Repository& repository, const Digest& layer, const http::Request& request);
   Source answer_refresh(const http::Request& request, http::ResponseWriter& out);
-  Source answer_object(const Digest& object, std::string_view range, http::ResponseWriter& out);
+  Source answer_object(const Digest& object, const http::Request& request, http::ResponseWriter& out);
   absl::Status ask_for(const BlobRef& layer);
   bool is_of_a_layer(const Digest& object);
 
@@ -47,6 +47,7 @@ class SiteApi {
   Manifests& manifests_;
   Blobs& blobs_;
   Conversions& conversions_;
+  ParentLayers* const parent_;
   std::mutex mutex_;
   std::set<Digest> of_layers_;  // indexes and blobs; grows with what is converted
 };

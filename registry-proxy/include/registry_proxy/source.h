@@ -12,6 +12,7 @@ enum class Source {
   kDisk,      ///< the cache
   kJoined,    ///< a blob's download that was under way for somebody else
   kUpstream,  ///< the registry, asked for this answer
+  kParent,    ///< a blob that is on its way from the parent site: from disk, or over the link for this answer
 };
 
 constexpr std::string_view to_string(Source source) {
@@ -20,6 +21,7 @@ constexpr std::string_view to_string(Source source) {
     case Source::kDisk: return "disk";
     case Source::kJoined: return "joined";
     case Source::kUpstream: return "upstream";
+    case Source::kParent: return "parent";
     case Source::kNone: break;
   }
   return "none";

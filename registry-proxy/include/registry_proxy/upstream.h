@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/http/client.h"
 #include "base/metrics.h"
+#include "peer/link.h"
+#include "peer/site_access.h"
 #include "registry_proxy/identity.h"
 #include "registry_proxy/names.h"
 
@@ -81,6 +83,20 @@ struct UpstreamConfig {
   bool has_reader(std::string_view client, std::string_view repository) const;
 };
 
+/// Another site by which registries are asked, as by a mirror: its URLs are endpoints of every registry, before those of
+/// the registry's own. It is told what a request is made for: in the name of nobody or of a client it gives what they may
+/// have at the registry (kAsHeader); in this site's name, what it lets this site have.
+struct SiteWay {
+  std::vector<std::string> urls;
+  peer::SiteAccess access;
+  peer::Link* link = nullptr;  ///< borrowed: what is carried is counted, and its budget holds
+  bool only = false;           ///< the registry itself is never asked
+};
+/// "anybody": answer as if the one who asks had nothing but the credential that comes along.
+inline constexpr std::string_view kAsHeader = "Samara-As";
+/// Is in the answer of a site that doesn't let its client in at all; what a registry refuses comes without.
+inline constexpr std::string_view kRefusedHeader = "Samara-Refused";
+
 class Authorizer;
 class Endpoints;
 class UpstreamMetrics;
@@ -94,11 +110,15 @@ class UpstreamMetrics;
 /// Threads: any.
 class Upstream {
  public:
-  /// `client`, `clock` and `metrics` are borrowed. `stop` ends requests that have no stop token of their own.
-  Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, Metrics& metrics, std::stop_token stop = {});
+  /// `client`, `clock`, `metrics` and `way` (null: none) are borrowed. `stop` ends requests that have no stop token of
+  /// their own.
+  Upstream(UpstreamConfig config, http::Client& client, const Clock& clock, Metrics& metrics, std::stop_token stop = {},
+           const SiteWay* way = nullptr);
   ~Upstream();
 
   const UpstreamConfig& config() const { return config_; }
+  /// Is there anything that the site itself may have and nobody else? Else its name is as good as none.
+  bool has_own_name() const { return config_.has_credentials() || way_ != nullptr; }
 
   struct Request {
     enum class Kind { kManifest, kBlob, kTags, kReferrers };
@@ -136,14 +156,23 @@ class Upstream {
     bool begun = false;          // the answer has begun: nobody else can go on with it
     bool endpoint_fault = false;  // and not one of ours or of the callbacks
   };
+  /// Where a request goes: the first ones are sites on the way to the registry.
+  struct Endpoint {
+    std::string url;
+    bool is_site = false;
+  };
+  static std::vector<Endpoint> endpoints_of(const UpstreamConfig& config, const SiteWay* way);
+  http::ClientRequest request_to(const Endpoint& endpoint, const Request& request) const;
   Outcome ask(std::size_t endpoint, const Request& request, const http::Client::OnHead& on_head,
               const http::Client::OnBody& on_body);
-  absl::Status fetch_from(const std::string& url, const Request& request, const http::Client::OnHead& on_head,
+  absl::Status fetch_from(const Endpoint& endpoint, const Request& request, const http::Client::OnHead& on_head,
                           const http::Client::OnBody& on_body);
   void note(std::size_t endpoint, const Request& request, const Outcome& outcome);
   absl::Status failure(int code, const http::Headers& headers) const;
 
   const UpstreamConfig config_;
+  const SiteWay* const way_;
+  const std::vector<Endpoint> urls_;
   http::Client& client_;
   const Clock& clock_;
   const std::stop_token stop_;
@@ -160,6 +189,7 @@ class Upstreams {
     std::vector<UpstreamConfig> configured;
     bool allow_others = true;  ///< registries that aren't configured, over https and anonymously
     UpstreamConfig others;     ///< what those get, apart from name and URLs
+    std::optional<SiteWay> way;  ///< to all of them
   };
   /// Everything but the options is borrowed.
   Upstreams(Options options, http::Client& client, const Clock& clock, Metrics& metrics);
@@ -177,6 +207,8 @@ class Upstreams {
   void stop() { stop_.request_stop(); }
 
  private:
+  const SiteWay* way() const { return options_.way ? &*options_.way : nullptr; }
+
   const Options options_;
   std::map<std::string, std::string, std::less<>> aliases_;  // to the name; never changes, as the next
   std::map<std::string, std::string, std::less<>> hosts_;    // in lower case, to the name
