@@ -57,7 +57,8 @@ less_than "what crossed the first link" "$((before + after))" $((wanted * 102 / 
 at_least "what crossed the first link after the restart" "$after" 1
 equal "layers that the first edge converted itself" \
   "$(edge_get 1 /metrics | awk '/^samara_site_layers_total{result="converted"}/ { print $2 }')" 0
-for blob in $(awk '{ print $3 }' "$work/layers"); do equal "the bytes at the first edge" "$(blob_of_edge 1 "$blob")" "$blob"; done
+mapfile -t blobs < <(awk '{ print $3 }' "$work/layers")
+for blob in "${blobs[@]}"; do equal "the bytes at the first edge" "$(blob_of_edge 1 "$blob")" "$blob"; done
 
 # A second node there needs the link for nothing, whether it is there or not.
 cut_link 1
