@@ -3,12 +3,14 @@
 #include "base/status.h"
 #include "daemon.h"
 #include "fuse_fs/connection_keeper.h"
+#include "fuse_fs/preloader.h"
 #include "node.h"
 #include "options.h"
 
 int main(int argc, char** argv) {
-  // The node's own helper, started by itself: nothing that a person would call.
+  // The node's own helpers, started by itself: nothing that a person would call.
   if (argc == 2 && argv[1] == samara::kHolderArgument) return samara::fuse_fs::run_holder(samara::fuse_fs::kHolderSocket);
+  if (argc == 2 && argv[1] == samara::kPreloaderArgument) return samara::fuse_fs::run_preloader(0);
 
   samara::NodeOptions options;
   const samara::DaemonDescription description{

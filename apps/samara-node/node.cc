@@ -92,13 +92,20 @@ absl::Status Node::open_layers() {
   fetcher_ = peer::ChunkFetcher::create(*cache_, sources, metrics_, clock_, options_.fetcher);
   peer::ChunkReader* reader = fetcher_.get();
   if (options_.learn) {
-    reader = &traces_.emplace(
-        cache_->store(), site_.get(), *fetcher_, [this](const Digest& chunk) { return cache_->has_chunk(chunk); }, clock_,
-        options_.traces);
+    snapshotter::StartTraces::Parts parts{.store = cache_->store(),
+                                          .site = site_.get(),
+                                          .reader = *fetcher_,
+                                          .has_chunk = [this](const Digest& chunk) { return cache_->has_chunk(chunk); },
+                                          .load = nullptr,
+                                          .clock = clock_};
+    if (options_.preload) parts.load = [this](const auto& load) { preloader_.load(load.root, load.path, load.offset, load.size); };
+    reader = &traces_.emplace(parts, options_.traces);
   }
   SAMARA_ASSIGN_OR_RETURN(keeper_, make_keeper(options_));
-  SAMARA_ASSIGN_OR_RETURN(mount_,
-                          fuse_fs::LazyMount::create(mount_options(options_, keeper_.get()), *reader, metrics_));
+  fuse_fs::LazyMount::Options mount = mount_options(options_, keeper_.get());
+  mount.watcher = traces_ ? &*traces_ : nullptr;
+  mount.preloader = &preloader_;
+  SAMARA_ASSIGN_OR_RETURN(mount_, fuse_fs::LazyMount::create(mount, *reader, metrics_));
   return absl::OkStatus();
 }
 
@@ -210,6 +217,7 @@ Node::~Node() {
   if (node_server_) node_server_->stop();
   if (background_) background_->stop();
   if (traces_) traces_->stop();
+  preloader_.stop();
   if (swarm_prefetch_) swarm_prefetch_->stop();
   if (cache_) cache_->stop_eviction();
 }

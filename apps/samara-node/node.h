@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "cache_index/cache.h"
 #include "fuse_fs/lazy_mount.h"
+#include "fuse_fs/preloader.h"
 #include "options.h"
 #include "peer/chunk_fetcher.h"
 #include "peer/neighbour_service.h"
@@ -24,6 +25,8 @@ namespace samara {
 
 /// The only argument of the process that holds the mounts while no node runs.
 inline constexpr std::string_view kHolderArgument = "holder";
+/// ... and of the one that asks the mount for what containers will read.
+inline constexpr std::string_view kPreloaderArgument = "preloader";
 
 /// Ends the mounts that a node with these options left. FailedPrecondition or Unavailable while it runs.
 absl::Status unmount(const NodeOptions& options);
@@ -65,6 +68,7 @@ class Node {
   std::unique_ptr<snapshotter::LayerSite> site_;   // the same
   std::optional<peer::Neighbours> neighbours_;  // nothing unless enabled, as the next two
   std::optional<peer::NeighbourSource> owners_, anybody_;
+  fuse_fs::Preloader preloader_{{"/proc/self/exe", std::string(kPreloaderArgument)}};
   std::unique_ptr<peer::ChunkFetcher> fetcher_;
   std::optional<snapshotter::StartTraces> traces_;  // nullopt: switched off
   std::unique_ptr<fuse_fs::ConnectionKeeper> keeper_;  // null: mounts end with the process

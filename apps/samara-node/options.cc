@@ -102,6 +102,7 @@ absl::Status read_options(Config& config, NodeOptions& options) {
 
   Config& traces = config.table("traces");
   options.learn = traces.flag("learn", options.learn);
+  options.preload = traces.flag("preload", options.preload);
   options.traces.share = traces.flag("share", options.traces.share);
   options.traces.settle = traces.duration("settle", options.traces.settle);
   options.traces.most_bytes = traces.size("most_bytes", options.traces.most_bytes);

@@ -36,6 +36,7 @@ struct NodeOptions {
   snapshotter::Pressure::Limits pressure;
   snapshotter::LayerFinder::Options finder;
   bool learn = true;
+  bool preload = true;
   snapshotter::StartTraces::Options traces;
   HolderKind holder = HolderKind::kAuto;
   std::chrono::milliseconds abort_after{60'000};

@@ -32,7 +32,9 @@ Connection::Connection(const Options& options, const Parts& parts)
              .reads = reads_,
              .interrupts = parts.interrupts,
              .metrics = metrics_,
-             .xattrs = options.xattrs} {}
+             .xattrs = options.xattrs,
+             .watcher = options.watcher,
+             .preloader = options.preloader} {}
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::create(const Options& options, const Parts& parts) {
   std::unique_ptr<Connection> connection(new Connection(options, parts));

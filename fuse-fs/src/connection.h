@@ -8,6 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "fuse_fs/connection_keeper.h"
+#include "fuse_fs/file_watcher.h"
+#include "fuse_fs/preloader.h"
 #include "interrupt_watcher.h"
 #include "kernel_mount.h"
 #include "mount_metrics.h"
@@ -32,6 +34,8 @@ class Connection {
     std::string name;                    ///< among the keeper's connections and in `records`
     ConnectionKeeper* keeper = nullptr;  ///< null: the mount ends with the object
     std::string records;                 ///< directory for what the next process has to know
+    FileWatcher* watcher = nullptr;
+    const Preloader* preloader = nullptr;
   };
   struct Parts {
     peer::ChunkReader& chunks;

@@ -26,7 +26,9 @@ Connection::Options connection_options(const LazyMount::Options& options, Xattrs
           .xattrs = xattrs,
           .name = xattrs == Xattrs::kAbsent ? kPlain : kWithXattrs,
           .keeper = options.keeper,
-          .records = options.records};
+          .records = options.records,
+          .watcher = options.watcher,
+          .preloader = options.preloader};
 }
 
 /// Two connections. Overlayfs asks for an extended attribute of every file that it meets, the kernel remembers no

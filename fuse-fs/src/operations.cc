@@ -49,6 +49,14 @@ void reply_status(fuse_req_t request, const absl::Status& status) {
   fuse_reply_err(request, absl::IsNotFound(status) ? ENOENT : EIO);
 }
 
+bool is_ahead(fuse_req_t request, const MountState& state) {
+  return state.preloader != nullptr && state.preloader->is(fuse_req_ctx(request)->pid);
+}
+
+void touched(fuse_req_t request, const MountState& state, const peer::LayerIndex& layer, std::uint32_t inode) {
+  if (state.watcher != nullptr && !is_ahead(request, state)) state.watcher->touched(layer, inode);
+}
+
 void init(void*, fuse_conn_info* connection) {
   const unsigned wanted =
       FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_PARALLEL_DIROPS |
@@ -134,6 +142,7 @@ void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   }
   const auto inode = number.ok() ? layer->inode(*number) : number.status();
   if (!inode.ok()) return static_cast<void>(fuse_reply_err(request, EIO));
+  touched(request, state, layer, *number);
   reply_entry(request, state.slots, directory.slot, to_entry({directory.slot, *number}, *inode));
 }
 
@@ -287,12 +296,14 @@ void read(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset, f
   const NodeId id = to_node_id(node);
   peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return static_cast<void>(fuse_reply_err(request, ESTALE));
+  touched(request, state, layer, id.inode);
   state.reads.read(
       {.layer = std::move(layer),
        .file = id,
        .offset = static_cast<std::uint64_t>(offset),
        .size = size,
-       .reader = fuse_req_ctx(request)->pid},
+       .reader = fuse_req_ctx(request)->pid,
+       .ahead = is_ahead(request, state)},
       std::make_unique<FuseReadReply>(request), [request](std::uint64_t waiting) {
         fuse_req_interrupt_func(request, read_interrupted, reinterpret_cast<void*>(std::uintptr_t{waiting}));
       });

@@ -5,6 +5,8 @@
 #endif
 #include <fuse_lowlevel.h>
 
+#include "fuse_fs/file_watcher.h"
+#include "fuse_fs/preloader.h"
 #include "interrupt_watcher.h"
 #include "mount_metrics.h"
 #include "read_service.h"
@@ -22,6 +24,8 @@ struct MountState {
   InterruptWatcher& interrupts;
   MountMetrics& metrics;
   Xattrs xattrs;
+  FileWatcher* watcher = nullptr;
+  const Preloader* preloader = nullptr;
 };
 
 /// The handlers of libfuse's low-level API. Their user data is a MountState. None of them waits for anything.

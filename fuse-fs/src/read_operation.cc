@@ -14,9 +14,10 @@ ReadOperation::ReadOperation(peer::LayerIndex layer, std::vector<ReadPiece> piec
       ended_(std::move(ended)),
       missing_(pieces_.size()) {}
 
-void ReadOperation::start(const std::shared_ptr<ReadOperation>& self, peer::ChunkReader& chunks) {
+void ReadOperation::start(const std::shared_ptr<ReadOperation>& self, peer::ChunkReader& chunks,
+                          peer::FetchClass urgency) {
   for (std::size_t i = 0; i < self->pieces_.size(); ++i) {
-    chunks.read(self->layer_, self->pieces_[i].chunk, peer::FetchClass::kBlocking,
+    chunks.read(self->layer_, self->pieces_[i].chunk, urgency,
                 [self, i](absl::StatusOr<peer::ChunkBytes> bytes) { self->chunk_arrived(i, std::move(bytes)); });
   }
 }

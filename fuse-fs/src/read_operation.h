@@ -37,7 +37,7 @@ class ReadOperation {
   ReadOperation(peer::LayerIndex layer, std::vector<ReadPiece> pieces, std::unique_ptr<ReadReply> reply, Ended ended);
 
   /// Asks for every chunk. `self` is this operation; the chunk reader's callbacks keep it.
-  static void start(const std::shared_ptr<ReadOperation>& self, peer::ChunkReader& chunks);
+  static void start(const std::shared_ptr<ReadOperation>& self, peer::ChunkReader& chunks, peer::FetchClass urgency);
   /// Whether everything is there, or failed, already.
   bool settled() const;
   /// Lets it answer.

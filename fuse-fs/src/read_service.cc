@@ -28,7 +28,7 @@ void ReadService::read(const Request& request, std::unique_ptr<ReadReply> reply,
   }
 
   const std::uint64_t node = to_number(request.file);
-  const bool follows = sequential_.note(node, request.offset, request.size);
+  const bool follows = !request.ahead && sequential_.note(node, request.offset, request.size);
   Started started;
   started.id = inflight_.new_id();
   started.layer = request.layer;
@@ -36,11 +36,12 @@ void ReadService::read(const Request& request, std::unique_ptr<ReadReply> reply,
   started.offset = request.offset;
   started.size = request.size;
   started.reader = request.reader;
+  started.ahead = request.ahead;
   if (!pieces->empty()) {
     started.first_chunk = pieces->front().chunk;
     started.last_chunk = pieces->back().chunk;
   }
-  if (!pieces->empty() && !follows && request.offset != 0) {  // at 0, most readers go on
+  if (!pieces->empty() && !follows && !request.ahead && request.offset != 0) {  // at 0, most readers go on
     started.pages = pages_.worth_giving(node, pages_around(*request.layer, *file, request.offset, *pieces));
   }
 
@@ -48,7 +49,7 @@ void ReadService::read(const Request& request, std::unique_ptr<ReadReply> reply,
   const auto operation = std::make_shared<ReadOperation>(
       request.layer, *pieces, std::move(reply),
       [this, started = std::move(started)](const ReadOperation::Outcome& outcome) { ended(started, outcome); });
-  ReadOperation::start(operation, chunks_);
+  ReadOperation::start(operation, chunks_, request.ahead ? peer::FetchClass::kTrace : peer::FetchClass::kBlocking);
   if (!operation->settled()) {
     inflight_.add(id, operation);
     waiting(id);
@@ -59,7 +60,7 @@ void ReadService::read(const Request& request, std::unique_ptr<ReadReply> reply,
 
 void ReadService::ended(const Started& read, const ReadOperation::Outcome& outcome) {
   metrics_.count(outcome);
-  if (outcome.took >= SlowReads::kSlow) note_slow(read, outcome);
+  if (outcome.took >= SlowReads::kSlow && !read.ahead) note_slow(read, outcome);
   if (outcome.status.ok()) {
     for (const PageRange& range : read.pages) {
       const bool in_first = range.chunk == read.first_chunk;

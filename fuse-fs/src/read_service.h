@@ -34,6 +34,7 @@ class ReadService {
     NodeId file;
     std::uint64_t offset = 0, size = 0;
     std::int32_t reader = 0;  ///< process
+    bool ahead = false;       ///< nobody waits for it: a Preloader's
   };
   /// Called when a read has to wait, before it may be answered: the request is still there to be used. `id` is what
   /// find() takes.
@@ -59,6 +60,7 @@ class ReadService {
     std::uint32_t first_chunk = 0, last_chunk = 0;
     std::uint64_t offset = 0, size = 0;
     std::int32_t reader = 0;
+    bool ahead = false;
     std::vector<PageRange> pages;  ///< to be given to the kernel
   };
   void ended(const Started& read, const ReadOperation::Outcome& outcome);

@@ -51,12 +51,19 @@ class FakeChunkReader final : public peer::ChunkReader {
     return read_;
   }
 
-  void read(const peer::LayerIndex& layer, std::uint32_t position, peer::FetchClass, Done done) override {
+  /// One a read, as read_chunks().
+  std::vector<peer::FetchClass> urgencies() const {
+    const std::lock_guard lock(mutex_);
+    return urgencies_;
+  }
+
+  void read(const peer::LayerIndex& layer, std::uint32_t position, peer::FetchClass urgency, Done done) override {
     const auto chunk = layer->chunk(position);
     if (!chunk.ok()) return done(chunk.status());
     Held request{*chunk, std::move(done)};
     std::unique_lock lock(mutex_);
     read_.push_back(position);
+    urgencies_.push_back(urgency);
     if (holding_) {
       held_.push_back(std::move(request));
       changed_.notify_all();
@@ -101,6 +108,7 @@ class FakeChunkReader final : public peer::ChunkReader {
   absl::Status failure_;
   std::vector<Held> held_;
   std::vector<std::uint32_t> read_;
+  std::vector<peer::FetchClass> urgencies_;
   std::vector<Prefetched> prefetched_;
 };
 

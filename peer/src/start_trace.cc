@@ -75,7 +75,14 @@ std::string encode_layers(const std::vector<Digest>& layers) {
   return text;
 }
 
-/// As many of `chunks` as `room` bytes hold; those of other layers are left out.
+/// Without what is there twice.
+template <typename Part>
+void keep_first_of_each(std::vector<Part>& parts) {
+  std::set<Part> seen;
+  std::erase_if(parts, [&](const Part& part) { return !seen.insert(part).second; });
+}
+
+/// As many of `chunks` (or files, which are numbers in a layer too) as `room` bytes hold; those of other layers are left out.
 template <typename Chunks>
 std::string encode_chunks(const Chunks& chunks, const std::vector<Digest>& layers, std::size_t room) {
   std::map<Digest, std::size_t> places;
@@ -96,27 +103,36 @@ std::string encode_chunks(const Chunks& chunks, const std::vector<Digest>& layer
 }
 
 struct Texts {
-  std::string layers, read, unused;
+  std::string layers, read, unused, files;
 };
 
 Texts texts_of(const StartTrace& trace) {
   // Names of keys, numbers and the like need less than 1 KiB; what was unused matters less than what was read.
   constexpr std::size_t kRest = 1u << 10;
-  Texts texts{encode_layers(trace.layers), "", ""};
-  const std::size_t room = kMaxTraceBytes - kRest - std::min(kMaxTraceBytes - kRest, texts.layers.size());
-  texts.read = encode_chunks(trace.chunks, trace.layers, room);
-  texts.unused = encode_chunks(trace.unused, trace.layers, room - texts.read.size());
+  Texts texts{encode_layers(trace.layers), "", "", ""};
+  std::size_t room = kMaxTraceBytes - kRest - std::min(kMaxTraceBytes - kRest, texts.layers.size());
+  const auto encode = [&](const auto& parts) {
+    std::string text = encode_chunks(parts, trace.layers, room);
+    room -= text.size();
+    return text;
+  };
+  texts.read = encode(trace.chunks);
+  texts.unused = encode(trace.unused);
+  texts.files = encode(trace.files);
   return texts;
 }
 
-absl::StatusOr<StartTrace> decode_parts(std::string_view layers, std::string_view read, std::string_view unused) {
+/// `value` gives the text of a key.
+template <typename Value>
+absl::StatusOr<StartTrace> decode_parts(const Value& value) {
   StartTrace trace;
-  SAMARA_ASSIGN_OR_RETURN(trace.layers, decode_layers(layers));
-  SAMARA_ASSIGN_OR_RETURN(trace.chunks, decode_chunks(read, trace.layers));
-  SAMARA_ASSIGN_OR_RETURN(const std::vector<Chunk> rest, decode_chunks(unused, trace.layers));
+  SAMARA_ASSIGN_OR_RETURN(trace.layers, decode_layers(value("layers")));
+  SAMARA_ASSIGN_OR_RETURN(trace.chunks, decode_chunks(value("read"), trace.layers));
+  SAMARA_ASSIGN_OR_RETURN(const std::vector<Chunk> rest, decode_chunks(value("unused"), trace.layers));
+  SAMARA_ASSIGN_OR_RETURN(trace.files, decode_chunks(value("files"), trace.layers));
   trace.unused.insert(rest.begin(), rest.end());
-  std::set<Chunk> seen;
-  std::erase_if(trace.chunks, [&](const Chunk& chunk) { return !seen.insert(chunk).second; });
+  keep_first_of_each(trace.chunks);
+  keep_first_of_each(trace.files);
   return trace;
 }
 
@@ -150,6 +166,10 @@ void merge(StartTrace& trace, const StartTrace& start) {
   }
   const std::set<Chunk> left(trace.chunks.begin(), trace.chunks.end());
   std::erase_if(trace.unused, [&](const Chunk& chunk) { return !left.contains(chunk); });
+  std::set<StartTrace::File> files(trace.files.begin(), trace.files.end());
+  for (const StartTrace::File& file : start.files) {
+    if (trace.files.size() < kMaxTraceFiles && files.insert(file).second) trace.files.push_back(file);
+  }
   trace.layers = start.layers;
   if (!start.image.empty()) trace.image = start.image;
   trace.starts += std::min(start.starts, UINT32_MAX - trace.starts);
@@ -158,7 +178,7 @@ void merge(StartTrace& trace, const StartTrace& start) {
 std::string encode(const StartTrace& trace) {
   const Texts texts = texts_of(trace);
   std::string text = str_cat("starts ", trace.starts, "\nlayers ", texts.layers, "\nread ", texts.read, "\nunused ",
-                             texts.unused, "\n");
+                             texts.unused, "\nfiles ", texts.files, "\n");
   if (!trace.image.empty()) str_append(&text, "image ", one_line(trace.image), "\n");
   return text;
 }
@@ -168,7 +188,7 @@ absl::StatusOr<StartTrace> decode_start_trace(std::string_view text) {
   const ProtocolLines lines(text);
   std::uint64_t starts = 0;
   SAMARA_RETURN_IF_ERROR(lines.number("starts", starts));
-  SAMARA_ASSIGN_OR_RETURN(StartTrace trace, decode_parts(lines.text("layers"), lines.text("read"), lines.text("unused")));
+  SAMARA_ASSIGN_OR_RETURN(StartTrace trace, decode_parts([&](std::string_view key) { return lines.text(key); }));
   trace.starts = static_cast<std::uint32_t>(std::min<std::uint64_t>(starts, UINT32_MAX));
   trace.image = one_line(lines.text("image"));
   return trace;
@@ -176,12 +196,18 @@ absl::StatusOr<StartTrace> decode_start_trace(std::string_view text) {
 
 std::string to_query(const StartTrace& start) {
   const Texts texts = texts_of(start);
-  return str_cat("?layers=", texts.layers, "&read=", texts.read, "&unused=", texts.unused);
+  return str_cat("?layers=", texts.layers, "&read=", texts.read, "&unused=", texts.unused, "&files=", texts.files);
 }
 
-absl::StatusOr<StartTrace> from_query(std::string_view layers, std::string_view read, std::string_view unused) {
-  if (layers.size() + read.size() + unused.size() > kMaxTraceBytes) return wrong("too much text");
-  SAMARA_ASSIGN_OR_RETURN(StartTrace start, decode_parts(layers, read, unused));
+absl::StatusOr<StartTrace> from_query(const std::function<std::string_view(std::string_view key)>& value) {
+  std::size_t bytes = 0;
+  const auto counted = [&](std::string_view key) {
+    const std::string_view text = value(key);
+    bytes += text.size();
+    return text;
+  };
+  SAMARA_ASSIGN_OR_RETURN(StartTrace start, decode_parts(counted));
+  if (bytes > kMaxTraceBytes) return wrong("too much text");
   start.starts = 1;
   return start;
 }

@@ -58,6 +58,16 @@ TEST(StartTraceMerge, KeepsWhatWasNotReadBecauseItWasHere) {
   EXPECT_THAT(trace.chunks, ElementsAre(Chunk{kLower, 1}));
 }
 
+TEST(StartTraceMerge, AddsFilesOnce) {
+  StartTrace trace = start({}), other = start({});
+  trace.files = {{kUpper, 9}, {kLower, 1}};
+  other.files = {{kLower, 1}, {kLower, 2}};
+
+  merge(trace, other);
+
+  EXPECT_THAT(trace.files, ElementsAre(Chunk{kUpper, 9}, Chunk{kLower, 1}, Chunk{kLower, 2}));
+}
+
 TEST(StartTraceMerge, IsBounded) {
   StartTrace trace;
   std::vector<Chunk> many;
@@ -73,6 +83,7 @@ TEST(StartTraceMerge, IsBounded) {
 TEST(StartTraceText, ComesBack) {
   StartTrace trace = start({{kUpper, 5}, {kUpper, 6}, {kUpper, 7}, {kLower, 0}, {kUpper, 9}}, {{kLower, 0}});
   trace.starts = 3;
+  trace.files = {{kUpper, 12}, {kLower, 3}, {kLower, 4}};
   trace.image = "docker.io/library/python:3\nstarts 9";
 
   const std::string text = encode(trace);
@@ -84,6 +95,7 @@ TEST(StartTraceText, ComesBack) {
   EXPECT_EQ(decoded->layers, trace.layers);
   EXPECT_EQ(decoded->chunks, trace.chunks);
   EXPECT_EQ(decoded->unused, trace.unused);
+  EXPECT_EQ(decoded->files, trace.files);
   EXPECT_EQ(decoded->image, "docker.io/library/python:3 starts 9");
 }
 
@@ -121,10 +133,15 @@ TEST(StartTraceText, RefusesWhatIsNone) {
 }
 
 TEST(StartTraceText, CountsAChunkOnce) {
-  const auto decoded = from_query(kLower.to_string(), "0:1,0:1-3,0:2", "");
+  const std::string layers = kLower.to_string();
+  const auto decoded = from_query([&](std::string_view key) -> std::string_view {
+    if (key == "layers") return layers;
+    return key == "read" ? "0:1,0:1-3,0:2" : key == "files" ? "0:7,0:7" : "";
+  });
 
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_THAT(decoded->chunks, ElementsAre(Chunk{kLower, 1}, Chunk{kLower, 2}, Chunk{kLower, 3}));
+  EXPECT_THAT(decoded->files, ElementsAre(StartTrace::File{kLower, 7}));
   EXPECT_EQ(decoded->starts, 1u);
 }
 

@@ -30,8 +30,7 @@ Source StartTraces::handle(const http::Request& request, http::ResponseWriter& o
                             Digest::parse(std::string_view(request.target.path).substr(peer::kTracesPath.size())));
     if (request.method == "POST") {
       SAMARA_ASSIGN_OR_RETURN(const peer::StartTrace start,
-                              peer::from_query(request.target.query_value("layers"), request.target.query_value("read"),
-                                               request.target.query_value("unused")));
+                              peer::from_query([&](std::string_view key) { return request.target.query_value(key); }));
       text = "merged\n";
       return add(chain, start);
     }

@@ -8,6 +8,8 @@
 #include "absl/status/statusor.h"
 #include "base/metrics.h"
 #include "fuse_fs/connection_keeper.h"
+#include "fuse_fs/file_watcher.h"
+#include "fuse_fs/preloader.h"
 #include "fuse_fs/slow_read.h"
 #include "peer/chunk_reader.h"
 
@@ -30,6 +32,8 @@ class LazyMount {
     bool allow_other = true;
     ConnectionKeeper* keeper = nullptr;  ///< borrowed; null: the mount ends with the object
     std::string records{};               ///< with a keeper: a directory for what the next process has to know
+    FileWatcher* watcher = nullptr;      ///< borrowed; may be null
+    const Preloader* preloader = nullptr;  ///< borrowed; may be null: whose reads nobody waits for (class trace)
   };
   /// Errors: PermissionDenied or NotFound (no /dev/fuse), AlreadyExists (something else is mounted there).
   /// `reader` and `metrics` are borrowed.

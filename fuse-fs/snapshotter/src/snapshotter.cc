@@ -99,7 +99,7 @@ StartTraces::Image Snapshotter::image_of(const Digest& chain_id, const std::vect
     if (!snapshot->slot) continue;
     absl::StatusOr<peer::LayerIndex> index = parts_.layers.index(*snapshot->slot);
     if (!index.ok()) continue;
-    image.layers.push_back(*std::move(index));
+    image.layers.push_back({*std::move(index), parts_.layers.path(*snapshot->slot)});
     image.image_ref = parts_.layers.image_ref(*snapshot->slot);  // the topmost's: lower ones may have come with others
   }
   return image;

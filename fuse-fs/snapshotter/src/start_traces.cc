@@ -11,28 +11,46 @@ namespace samara::snapshotter {
 namespace {
 
 constexpr std::string_view kTable = "start_traces";
-// So many chunks are put in order of place and asked for together: few large ranges, and yet what is needed first first.
-constexpr std::size_t kTogether = 64;
+// One start in so many isn't given to the kernel ahead, so that it is seen what it reads.
+constexpr std::uint32_t kSeenStarts = 8;
 
-const peer::LayerIndex* find_layer(const std::vector<peer::LayerIndex>& layers, const Digest& diff_id) {
-  const auto found = std::find_if(layers.begin(), layers.end(),
-                                  [&](const peer::LayerIndex& layer) { return layer->info().diff_id == diff_id; });
-  return found == layers.end() ? nullptr : &*found;
+peer::LayerIndex find_layer(const std::vector<PreloadPlan::MountedLayer>& layers, const Digest& diff_id) {
+  for (const PreloadPlan::MountedLayer& layer : layers) {
+    if (layer.index->info().diff_id == diff_id) return layer.index;
+  }
+  return nullptr;
 }
 
-std::vector<Digest> diff_ids(const std::vector<peer::LayerIndex>& layers) {
+std::vector<Digest> diff_ids(const std::vector<PreloadPlan::MountedLayer>& layers) {
   std::vector<Digest> all;
-  for (const peer::LayerIndex& layer : layers) all.push_back(layer->info().diff_id);
+  for (const PreloadPlan::MountedLayer& layer : layers) all.push_back(layer.index->info().diff_id);
   return all;
 }
 
 }  // namespace
 
-StartTraces::StartTraces(cache_index::Store& store, LayerSite* site, peer::ChunkReader& reader,
-                         std::function<bool(const Digest&)> has_chunk, Clock& clock, const Options& options)
-    : store_(store), site_(site), reader_(reader), has_chunk_(std::move(has_chunk)), clock_(clock), options_(options) {
-  if (!options_.share) site_ = nullptr;
-}
+/// What chunks that are on their way are for. They may come when the traces are gone.
+struct StartTraces::Ahead {
+  std::function<void(const PreloadPlan::Load&)> load;
+  std::mutex mutex;
+  PreloadPlan plan;
+  std::set<Chunk> loaded;  // of which the kernel was given something
+
+  void arrived(const Chunk& chunk) {
+    const std::lock_guard lock(mutex);
+    for (const PreloadPlan::Load& each : plan.arrived(chunk)) {
+      load(each);
+      loaded.insert(chunk);
+    }
+  }
+  bool is_loaded(const Chunk& chunk) {
+    const std::lock_guard lock(mutex);
+    return loaded.contains(chunk);
+  }
+};
+
+StartTraces::StartTraces(const Parts& parts, const Options& options)
+    : parts_(parts), site_(options.share ? parts.site : nullptr), options_(options) {}
 
 StartTraces::~StartTraces() { stop(); }
 
@@ -79,7 +97,7 @@ void StartTraces::image_comes(const Image& image) { begin(image, false); }
 void StartTraces::container_starts(const Image& image) { begin(image, true); }
 
 void StartTraces::begin(const Image& image, bool starts) {
-  const TimePoint now = clock_.now();
+  const TimePoint now = parts_.clock.now();
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
   Recording& recording = recordings_[image.chain];  // of several starts at once, one
@@ -105,7 +123,7 @@ std::optional<StartTraces::Duration> StartTraces::step() {
 
   std::vector<Recording> settled;
   std::optional<TimePoint> next;
-  const TimePoint now = clock_.now();
+  const TimePoint now = parts_.clock.now();
   {
     const std::lock_guard lock(mutex_);
     for (auto at = recordings_.begin(); at != recordings_.end();) {
@@ -129,18 +147,32 @@ std::optional<StartTraces::Duration> StartTraces::step() {
 
 void StartTraces::ask_ahead(const Image& image) {
   const peer::StartTrace trace = known(image);
-  std::vector<Chunk> in_order;
-  const std::set<Chunk> asked = missing(trace, image, in_order);
+  const Wanted wanted = this->wanted(trace, image);
+  std::shared_ptr<Ahead> ahead;
+  if (parts_.load != nullptr && trace.starts % kSeenStarts != kSeenStarts - 1) {
+    ahead = std::make_shared<Ahead>();
+    ahead->load = parts_.load;
+    ahead->plan = PreloadPlan(image.layers, trace);
+  }
   {
     const std::lock_guard lock(mutex_);
     const auto recording = recordings_.find(image.chain);
-    if (recording != recordings_.end()) recording->second.ahead = asked;
+    if (recording != recordings_.end()) {
+      recording->second.ahead.insert(wanted.missing.begin(), wanted.missing.end());
+      recording->second.preload = ahead;
+    }
   }
-  for (std::size_t from = 0; from < in_order.size(); from += kTogether) {
-    const std::size_t to = std::min(from + kTogether, in_order.size());
-    prefetch_together(image, {in_order.begin() + static_cast<std::ptrdiff_t>(from),
-                              in_order.begin() + static_cast<std::ptrdiff_t>(to)});
+  // Those that lie together in a blob become one request while they wait.
+  for (const Chunk& chunk : wanted.missing) {
+    parts_.reader.read(find_layer(image.layers, chunk.first), chunk.second, peer::FetchClass::kTrace,
+                       [ahead, chunk](const absl::StatusOr<peer::ChunkBytes>& bytes) {
+                         if (bytes.ok() && ahead) ahead->arrived(chunk);
+                       });
   }
+  if (ahead == nullptr) return;
+  for (const Chunk& chunk : wanted.here) ahead->arrived(chunk);
+  const std::lock_guard lock(ahead->mutex);
+  for (const PreloadPlan::Load& name : ahead->plan.names()) ahead->load(name);
 }
 
 /// What this node has seen, else what its site has heard; that is kept here too.
@@ -157,67 +189,74 @@ peer::StartTrace StartTraces::known(const Image& image) {
     return {};
   }
   told->image = image.image_ref;
-  const absl::Status kept = store_.write({{std::string(kTable), image.chain.key(), peer::encode(*told)}});
+  const absl::Status kept = parts_.store.write({{std::string(kTable), image.chain.key(), peer::encode(*told)}});
   if (!kept.ok()) log::warning("a start's trace can't be kept", {{"image", image.image_ref}, {"error", kept}});
   return *std::move(told);
 }
 
-/// What of the trace isn't here; `in_order` of reading, within the limit.
-std::set<StartTraces::Chunk> StartTraces::missing(const peer::StartTrace& trace, const Image& image,
-                                                  std::vector<Chunk>& in_order) const {
+StartTraces::Wanted StartTraces::wanted(const peer::StartTrace& trace, const Image& image) const {
+  Wanted wanted;
   std::uint64_t bytes = 0;
   for (const Chunk& each : trace.chunks) {
-    const peer::LayerIndex* const layer = find_layer(image.layers, each.first);
-    if (layer == nullptr || each.second >= (*layer)->info().chunk_count) continue;
-    const absl::StatusOr<cache_index::Chunk> chunk = (*layer)->chunk(each.second);
-    if (!chunk.ok() || has_chunk_(chunk->digest)) continue;
+    const peer::LayerIndex layer = find_layer(image.layers, each.first);
+    if (layer == nullptr || each.second >= layer->info().chunk_count) continue;
+    const absl::StatusOr<cache_index::Chunk> chunk = layer->chunk(each.second);
+    if (!chunk.ok()) continue;
     bytes += chunk->blob_size;
     if (bytes > options_.most_bytes) break;
-    in_order.push_back(each);
+    (parts_.has_chunk(chunk->digest) ? wanted.here : wanted.missing).push_back(each);
   }
-  return {in_order.begin(), in_order.end()};
-}
-
-void StartTraces::prefetch_together(const Image& image, std::vector<Chunk> chunks) {
-  std::sort(chunks.begin(), chunks.end());
-  for (auto first = chunks.begin(); first != chunks.end();) {
-    auto end = first + 1;
-    while (end != chunks.end() && end->first == first->first && end->second == std::prev(end)->second + 1) ++end;
-    reader_.prefetch(*find_layer(image.layers, first->first), first->second, static_cast<std::uint32_t>(end - first),
-                     peer::FetchClass::kTrace);
-    first = end;
-  }
+  return wanted;
 }
 
 // ---- Recording ----
 
 void StartTraces::read(const peer::LayerIndex& layer, std::uint32_t chunk, peer::FetchClass urgency, Done done) {
-  if (recording_ > 0 && urgency == peer::FetchClass::kBlocking) note(layer, chunk);
-  reader_.read(layer, chunk, urgency, std::move(done));
+  if (recording_ > 0 && urgency == peer::FetchClass::kBlocking) {
+    note(layer->info().diff_id, [chunk = Chunk{layer->info().diff_id, chunk}](Recording& recording) {
+      if (recording.order.size() >= peer::kMaxTraceChunks || !recording.seen.insert(chunk).second) return false;
+      recording.order.push_back(chunk);
+      return true;
+    });
+  }
+  parts_.reader.read(layer, chunk, urgency, std::move(done));
 }
 
-void StartTraces::note(const peer::LayerIndex& layer, std::uint32_t chunk) {
-  const Digest& diff_id = layer->info().diff_id;
+void StartTraces::touched(const peer::LayerIndex& layer, std::uint32_t inode) {
+  if (recording_ == 0) return;
+  note(layer->info().diff_id, [file = Chunk{layer->info().diff_id, inode}](Recording& recording) {
+    if (recording.files.size() >= peer::kMaxTraceFiles || !recording.touched.insert(file).second) return false;
+    recording.files.push_back(file);
+    return true;
+  });
+}
+
+/// Lets `note` add to each start of an image with that layer; it tells whether that was new.
+template <typename Note>
+void StartTraces::note(const Digest& diff_id, const Note& note) {
   const std::lock_guard lock(mutex_);
   for (auto& [chain, recording] : recordings_) {
-    if (!recording.starts || recording.order.size() >= peer::kMaxTraceChunks) continue;
-    if (find_layer(recording.image.layers, diff_id) == nullptr) continue;
-    if (!recording.seen.insert({diff_id, chunk}).second) continue;
-    recording.order.emplace_back(diff_id, chunk);
-    recording.last_new = clock_.now();
+    if (!recording.starts || find_layer(recording.image.layers, diff_id) == nullptr) continue;
+    if (note(recording)) recording.last_new = parts_.clock.now();
   }
 }
 
 void StartTraces::keep(const Recording& recording) {
   if (!recording.starts) return;
   const Image& image = recording.image;
-  peer::StartTrace start{.starts = 1, .layers = diff_ids(image.layers), .chunks = recording.order, .unused = {}, .image = image.image_ref};
+  peer::StartTrace start{.starts = 1,
+                         .layers = diff_ids(image.layers),
+                         .chunks = recording.order,
+                         .unused = {},
+                         .files = recording.files,
+                         .image = image.image_ref};
   for (const Chunk& chunk : recording.ahead) {
-    if (!recording.seen.contains(chunk)) start.unused.insert(chunk);
+    const bool unseen = recording.preload && recording.preload->is_loaded(chunk);
+    if (!unseen && !recording.seen.contains(chunk)) start.unused.insert(chunk);
   }
   peer::StartTrace trace = load(image.chain).value_or(peer::StartTrace());  // a damaged one is learned anew
   peer::merge(trace, start);
-  const absl::Status kept = store_.write({{std::string(kTable), image.chain.key(), peer::encode(trace)}});
+  const absl::Status kept = parts_.store.write({{std::string(kTable), image.chain.key(), peer::encode(trace)}});
   if (!kept.ok()) log::warning("a start's trace can't be kept", {{"image", image.image_ref}, {"error", kept}});
   log::info("learned from a start", {{"image", image.image_ref},
                                      {"read", start.chunks.size()},
@@ -230,20 +269,20 @@ void StartTraces::keep(const Recording& recording) {
 
 // Only of an image of which every layer is lazy here: a site checks that the layers make the chainID.
 void StartTraces::tell_site(const Recording& recording, const peer::StartTrace& start) {
-  const bool says_something = !start.chunks.empty() || !start.unused.empty();
+  const bool says_something = !start.chunks.empty() || !start.unused.empty() || !start.files.empty();
   if (site_ == nullptr || !says_something || peer::chain_id(start.layers) != recording.image.chain) return;
   const absl::Status told = site_->report_start(start, stop_.get_token());
   if (!told.ok()) log::info("the site wasn't told of a start", {{"image", recording.image.image_ref}, {"error", told}});
 }
 
 absl::StatusOr<peer::StartTrace> StartTraces::load(const Digest& chain) const {
-  SAMARA_ASSIGN_OR_RETURN(const std::string row, store_.get(kTable, chain.key()));
+  SAMARA_ASSIGN_OR_RETURN(const std::string row, parts_.store.get(kTable, chain.key()));
   return peer::decode_start_trace(row);
 }
 
 absl::StatusOr<std::vector<StartTraces::Known>> StartTraces::find(std::string_view image) const {
   std::vector<Known> found;
-  SAMARA_RETURN_IF_ERROR(store_.scan(kTable, "", [&](std::string_view key, std::string_view row) {
+  SAMARA_RETURN_IF_ERROR(parts_.store.scan(kTable, "", [&](std::string_view key, std::string_view row) {
     const absl::StatusOr<Digest> chain = Digest::from_key(key);
     absl::StatusOr<peer::StartTrace> trace = peer::decode_start_trace(row);
     if (!chain.ok() || !trace.ok()) return true;

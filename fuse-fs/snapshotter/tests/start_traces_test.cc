@@ -19,23 +19,21 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using Chunk = peer::StartTrace::Chunk;
 
-/// Answers every read, and remembers what it was asked to prefetch.
+/// Answers every read, and remembers what it was asked for ahead; that may be answered later.
 class FakeReader final : public peer::ChunkReader {
  public:
-  struct Asked {
-    Digest layer;
-    std::uint32_t first = 0, count = 0;
-    bool operator==(const Asked&) const = default;
-  };
-  void read(const peer::LayerIndex&, std::uint32_t, peer::FetchClass, Done done) override {
+  void read(const peer::LayerIndex& layer, std::uint32_t chunk, peer::FetchClass urgency, Done done) override {
+    if (urgency == peer::FetchClass::kTrace) {
+      asked.emplace_back(layer->info().diff_id, chunk);
+      if (holds_back) return held.push_back(std::move(done));
+    }
     done(std::make_shared<const std::string>("bytes"));
   }
-  void prefetch(const peer::LayerIndex& layer, std::uint32_t first, std::uint32_t count,
-                peer::FetchClass urgency) override {
-    EXPECT_EQ(urgency, peer::FetchClass::kTrace);
-    asked.push_back({layer->info().diff_id, first, count});
-  }
-  std::vector<Asked> asked;
+  void prefetch(const peer::LayerIndex&, std::uint32_t, std::uint32_t, peer::FetchClass) override {}
+
+  std::vector<Chunk> asked;
+  bool holds_back = false;
+  std::vector<Done> held;
 };
 
 class StartTracesTest : public ::testing::Test {
@@ -58,18 +56,29 @@ class StartTracesTest : public ::testing::Test {
     clock_.advance(seconds(5));
     EXPECT_EQ(traces_.step(), std::nullopt);
   }
+  peer::StartTrace known(std::vector<Chunk> chunks, std::vector<Chunk> files) const {
+    return {.starts = 1, .layers = {low_, up_}, .chunks = std::move(chunks), .unused = {}, .files = std::move(files), .image = ""};
+  }
   std::vector<Chunk> learned() const {
     const auto traces = traces_.find("");
     return traces->empty() ? std::vector<Chunk>() : traces->front().trace.chunks;
   }
+  StartTraces::Parts parts() {
+    return {.store = store_,
+            .site = &site_,
+            .reader = reader_,
+            .has_chunk = [this](const Digest&) { return all_here_; },
+            .load = [this](const PreloadPlan::Load& load) { loaded_.push_back(load); },
+            .clock = clock_};
+  }
   StartTraces traces(const StartTraces::Options& options) {
-    return StartTraces(store_, &site_, reader_, [this](const Digest&) { return all_here_; }, clock_, options);
+    return StartTraces(parts(), options);
   }
 
   std::vector<std::unique_ptr<std::string>> bytes_;  // that the indexes are views of
   const peer::LayerIndex lower_ = layer(1), upper_ = layer(2);
   const Digest low_ = lower_->info().diff_id, up_ = upper_->info().diff_id;
-  const StartTraces::Image image_{peer::chain_id({low_, up_}), "registry/image:1", {lower_, upper_}};
+  const StartTraces::Image image_{peer::chain_id({low_, up_}), "registry/image:1", {{lower_, "/l/1"}, {upper_, "/l/2"}}};
   TempDir directory_ = *TempDir::create("traces");
   std::unique_ptr<cache_index::Cache> cache_ = *cache_index::Cache::open({.root = directory_.path()}, {});
   FakeClock clock_;
@@ -77,7 +86,8 @@ class StartTracesTest : public ::testing::Test {
   MemoryStore store_;
   FakeReader reader_;
   bool all_here_ = false;
-  StartTraces traces_{store_, &site_, reader_, [this](const Digest&) { return all_here_; }, clock_, {}};
+  std::vector<PreloadPlan::Load> loaded_;
+  StartTraces traces_{parts(), {}};
 };
 
 TEST_F(StartTracesTest, FetchesForTheNextStartWhatTheFirstOneRead) {
@@ -90,8 +100,7 @@ TEST_F(StartTracesTest, FetchesForTheNextStartWhatTheFirstOneRead) {
 
   start();
 
-  using Asked = FakeReader::Asked;
-  EXPECT_THAT(reader_.asked, testing::UnorderedElementsAre(Asked{low_, 1, 1}, Asked{up_, 4, 2}, Asked{up_, 9, 1}));
+  EXPECT_THAT(reader_.asked, ElementsAre(Chunk{up_, 9}, Chunk{up_, 4}, Chunk{up_, 5}, Chunk{low_, 1}));
 }
 
 TEST_F(StartTracesTest, FetchesWhatTheSiteHasHeardFromOtherNodes) {
@@ -99,7 +108,7 @@ TEST_F(StartTracesTest, FetchesWhatTheSiteHasHeardFromOtherNodes) {
 
   start();
 
-  EXPECT_THAT(reader_.asked, ElementsAre(FakeReader::Asked{up_, 3, 1}));
+  EXPECT_THAT(reader_.asked, ElementsAre(Chunk{up_, 3}));
   EXPECT_EQ(traces_.find("image:1")->front().trace.starts, 4u);
 }
 
@@ -146,7 +155,7 @@ TEST_F(StartTracesTest, TellsTheSiteWhatAStartReadAndWhatItDidNot) {
 
 TEST_F(StartTracesTest, TellsTheSiteNothingOfAnImageThatIsNotAllLazy) {
   StartTraces::Image partly = image_;
-  partly.layers = {upper_};
+  partly.layers = {{upper_, "/l/2"}};
 
   traces_.container_starts(partly);
   read(upper_, 7);
@@ -184,7 +193,7 @@ TEST_F(StartTracesTest, IgnoresChunksThatTheLayersDoNotHave) {
 
   start();
 
-  EXPECT_THAT(reader_.asked, ElementsAre(FakeReader::Asked{low_, 0, 1}));
+  EXPECT_THAT(reader_.asked, ElementsAre(Chunk{low_, 0}));
 }
 
 TEST_F(StartTracesTest, FetchesNothingThatIsHere) {
@@ -196,6 +205,82 @@ TEST_F(StartTracesTest, FetchesNothingThatIsHere) {
   start();
 
   EXPECT_THAT(reader_.asked, IsEmpty());
+}
+
+TEST_F(StartTracesTest, LearnsWhichFilesAreTouched) {
+  start();
+  traces_.touched(upper_, 2);
+  traces_.touched(lower_, cache_index::kRootInode);
+  traces_.touched(upper_, 2);
+  settle();
+  traces_.touched(lower_, 2);
+
+  EXPECT_THAT(traces_.find("")->front().trace.files, ElementsAre(Chunk{up_, 2}, Chunk{low_, cache_index::kRootInode}));
+  ASSERT_THAT(site_.reports(), SizeIs(1));
+  EXPECT_THAT(site_.reports()[0].files, SizeIs(2));
+}
+
+TEST_F(StartTracesTest, GivesTheKernelWhatHasCome) {
+  site_.knows_start(image_.chain, known({{up_, 3}, {up_, 4}}, {{up_, 2}, {low_, 2}}));
+  reader_.holds_back = true;
+
+  start();
+  EXPECT_THAT(loaded_, ElementsAre(PreloadPlan::Load{"/l/1", "big", 0, 0}));  // its name
+  reader_.held.at(1)(absl::UnavailableError("away"));
+  EXPECT_THAT(loaded_, SizeIs(1));
+  reader_.held.at(0)(std::make_shared<const std::string>("bytes"));
+
+  ASSERT_THAT(loaded_, SizeIs(2));
+  EXPECT_EQ(loaded_[1].root, "/l/2");
+}
+
+TEST_F(StartTracesTest, GivesTheKernelWhatWasHereBefore) {
+  site_.knows_start(image_.chain, known({{up_, 3}}, {{up_, 2}}));
+  all_here_ = true;
+
+  start();
+
+  EXPECT_THAT(reader_.asked, IsEmpty());
+  EXPECT_THAT(loaded_, SizeIs(1));
+}
+
+TEST_F(StartTracesTest, DoesNotTakeWhatTheKernelHadForUnused) {
+  site_.knows_start(image_.chain, known({{up_, 3}, {low_, 4}}, {{up_, 2}}));
+
+  start();
+  read(upper_, 7);
+  settle();
+
+  ASSERT_THAT(site_.reports(), SizeIs(1));
+  EXPECT_THAT(site_.reports()[0].unused, ElementsAre(Chunk{low_, 4}));  // no file in it is known
+  EXPECT_THAT(learned(), ElementsAre(Chunk{up_, 3}, Chunk{low_, 4}, Chunk{up_, 7}));
+}
+
+TEST_F(StartTracesTest, LooksOnAtOneStartInEight) {
+  peer::StartTrace trace = known({{up_, 3}}, {{up_, 2}});
+  trace.starts = 7;
+  site_.knows_start(image_.chain, trace);
+
+  start();
+  settle();
+
+  EXPECT_THAT(loaded_, IsEmpty());
+  ASSERT_THAT(site_.reports(), SizeIs(1));
+  EXPECT_THAT(site_.reports()[0].unused, ElementsAre(Chunk{up_, 3}));
+}
+
+TEST_F(StartTracesTest, TakesChunksThatComeWhenItIsGone) {
+  site_.knows_start(image_.chain, known({{up_, 3}}, {{up_, 2}}));
+  reader_.holds_back = true;
+  {
+    StartTraces passing = traces({});
+    passing.container_starts(image_);
+    passing.step();
+  }
+
+  reader_.held.at(0)(std::make_shared<const std::string>("bytes"));
+
+  EXPECT_THAT(loaded_, SizeIs(1));
 }
 
 TEST_F(StartTracesTest, RecordsUntilReadsSettle) {

@@ -16,9 +16,11 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "cache_index/store.h"
+#include "fuse_fs/file_watcher.h"
 #include "peer/chunk_reader.h"
 #include "peer/start_trace.h"
 #include "snapshotter/layer_site.h"
+#include "snapshotter/preload_plan.h"
 
 namespace samara::snapshotter {
 
@@ -29,8 +31,11 @@ namespace samara::snapshotter {
 /// recorded from the latter until nothing new has been read for `settle`; then it is merged into what is known here, and
 /// the site is told. A trace that is wrong costs `most_bytes` twice at most (peer::merge()), and never delays a read:
 /// those that somebody waits for go first.
+///
+/// What has come is given to the kernel too, names and pages, so that the container finds it in memory. What it then
+/// reads of a chunk that was given can't be seen, so one start in eight goes without: there it shows what is no longer read.
 /// Threads: any; run() has one of its own, which alone asks the site. Tests call step() by hand instead.
-class StartTraces final : public peer::ChunkReader {
+class StartTraces final : public peer::ChunkReader, public fuse_fs::FileWatcher {
  public:
   using Duration = std::chrono::milliseconds;
   struct Options {
@@ -39,9 +44,17 @@ class StartTraces final : public peer::ChunkReader {
     std::uint64_t most_bytes = 256ull << 20;  ///< compressed, that are fetched for one start
     bool share = true;                        ///< tell the site, and ask it
   };
-  /// Everything is borrowed. `reader` is who really reads; `has_chunk`: see Cache; `site` may be null.
-  StartTraces(cache_index::Store& store, LayerSite* site, peer::ChunkReader& reader,
-              std::function<bool(const Digest&)> has_chunk, Clock& clock, const Options& options);
+  /// Everything is borrowed.
+  struct Parts {
+    cache_index::Store& store;
+    LayerSite* site;  ///< may be null
+    peer::ChunkReader& reader;  ///< who really reads
+    std::function<bool(const Digest&)> has_chunk;  ///< see Cache
+    /// Gives the kernel something, or not, without waiting; empty: nobody does. May be called as long as `reader` is there.
+    std::function<void(const PreloadPlan::Load&)> load;
+    Clock& clock;
+  };
+  StartTraces(const Parts& parts, const Options& options);
   ~StartTraces() override;
   static std::vector<std::string> tables();
 
@@ -52,7 +65,7 @@ class StartTraces final : public peer::ChunkReader {
   struct Image {
     Digest chain;
     std::string image_ref;
-    std::vector<peer::LayerIndex> layers;  ///< bottom first
+    std::vector<PreloadPlan::MountedLayer> layers;  ///< bottom first
   };
   void image_comes(const Image& image);       ///< all its layers are here now; likely a container of it comes next
   void container_starts(const Image& image);  ///< one is being prepared
@@ -61,8 +74,10 @@ class StartTraces final : public peer::ChunkReader {
   void read(const peer::LayerIndex& layer, std::uint32_t chunk, peer::FetchClass urgency, Done done) override;
   void prefetch(const peer::LayerIndex& layer, std::uint32_t first, std::uint32_t count,
                 peer::FetchClass urgency) override {
-    reader_.prefetch(layer, first, count, urgency);
+    parts_.reader.prefetch(layer, first, count, urgency);
   }
+  /// FileWatcher.
+  void touched(const peer::LayerIndex& layer, std::uint32_t inode) override;
 
   struct Known {
     Digest chain;
@@ -78,32 +93,36 @@ class StartTraces final : public peer::ChunkReader {
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
   using Chunk = peer::StartTrace::Chunk;
+  struct Ahead;
   struct Recording {
     Image image;
     TimePoint began, last_new;
     bool asked_ahead = false;  // what is known of the image has been asked for
     bool starts = false;       // a container of it is; else it only came
     std::set<Chunk> ahead;     // what that was
+    std::shared_ptr<Ahead> preload;  // null: nothing is given to the kernel
     std::set<Chunk> seen;
     std::vector<Chunk> order;
+    std::set<Chunk> touched;
+    std::vector<Chunk> files;  // in order
   };
 
   void begin(const Image& image, bool starts);
-  void note(const peer::LayerIndex& layer, std::uint32_t chunk);
+  template <typename Note>
+  void note(const Digest& diff_id, const Note& note);
   void ask_ahead(const Image& image);
   peer::StartTrace known(const Image& image);
-  std::set<Chunk> missing(const peer::StartTrace& trace, const Image& image, std::vector<Chunk>& in_order) const;
-  void prefetch_together(const Image& image, std::vector<Chunk> chunks);
+  struct Wanted {
+    std::vector<Chunk> missing, here;  // in order of reading, within the limit
+  };
+  Wanted wanted(const peer::StartTrace& trace, const Image& image) const;
   absl::StatusOr<peer::StartTrace> load(const Digest& chain) const;
   void keep(const Recording& recording);
   void tell_site(const Recording& recording, const peer::StartTrace& start);
   void loop();
 
-  cache_index::Store& store_;
-  LayerSite* site_;
-  peer::ChunkReader& reader_;
-  const std::function<bool(const Digest&)> has_chunk_;
-  Clock& clock_;
+  const Parts parts_;
+  LayerSite* const site_;  // null also when nothing is shared
   const Options options_;
   std::stop_source stop_;
   std::atomic<std::size_t> recording_{0};  // how many; so that reads cost nothing when there is none
