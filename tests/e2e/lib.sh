@@ -106,10 +106,10 @@ kill_process() {
   wait "$1" 2>/dev/null || true
 }
 
-# write_htpasswd FILE: for a docker-registry that lets in "me" with the password "hunter2".
+# write_htpasswd FILE [NAME]: for a docker-registry that lets in NAME ("me") with the password "hunter2".
 write_htpasswd() {
   # shellcheck disable=SC2016  # the dollars are bcrypt's
-  echo 'me:$2b$04$.gbEhqZ7Vcrtt8hyYWnudOoTDPOhS3SsJuFpmUkdpiT/ncqyN/PRq' >"$1"
+  echo "${2:-me}:"'$2b$04$.gbEhqZ7Vcrtt8hyYWnudOoTDPOhS3SsJuFpmUkdpiT/ncqyN/PRq' >"$1"
 }
 
 # A containerd in $work/ordinary with overlayfs, pulling straight from the registry.

@@ -2,44 +2,9 @@
 # A private image: its owner gets it through the site, a stranger nothing, also once it is cached and while the registry
 # is away. containerd with the credential of a pod's secret and with none, skopeo with and without --src-creds.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/private.sh"
 
-readonly owner=me:hunter2 stranger=you:secret
 readonly image=$local_registry/samara/python:1
-
-# start_private_registry STORAGE: everything in it is for $owner alone.
-start_private_registry() {
-  local directory=$work/private port
-  port=$(free_port)
-  mkdir -p "$directory"
-  write_htpasswd "$directory/htpasswd"
-  cat >"$directory/config.yml" <<YAML
-version: 0.1
-log: {level: info, accesslog: {disabled: false}}
-storage: {filesystem: {rootdirectory: $1}}
-http: {addr: "127.0.0.1:$port"}
-auth: {htpasswd: {realm: private, path: $directory/htpasswd}}
-YAML
-  private_address=127.0.0.1:$port
-  start_process docker-registry "$directory/log" docker-registry serve "$directory/config.yml"
-  private_pid=$started
-  wait_ready "$private_pid" docker-registry "$directory/log" \
-    curl -sf -o /dev/null -u "$owner" "http://$private_address/v2/"
-}
-
-# start_private_site: $local_registry is the private registry, of which the site has no credential of its own.
-start_private_site() {
-  mkdir -p "$work/site"
-  echo "127.0.0.1:$(free_port)" >"$work/site/address"
-  cat >"$work/site/site.toml" <<TOML
-listen = "$(<"$work/site/address")"
-root = "$work/site/cache"
-default_registry = "$local_registry"
-ask_to_log_in = true
-[upstream."$local_registry"]
-urls = ["http://$private_address"]
-TOML
-  start_site "$work/site"
-}
 
 # begin_client NAME: an empty containerd behind the site.
 begin_client() {
