@@ -13,6 +13,10 @@
 namespace samara {
 namespace {
 
+/// The site gives each piece to a few nodes, which give it to the rest; without a limit it would give most nodes most
+/// pieces, and starts would wait behind that (tests/simulation/README.md).
+constexpr std::size_t kUploadSlots = 4;
+
 using registry_proxy::ConvertPolicy;
 using registry_proxy::Share;
 using registry_proxy::UpstreamConfig;
@@ -152,6 +156,7 @@ absl::Status read_options(Config& config, SiteOptions& options) {
     options.upstreams.configured.push_back(std::move(upstream));
   }
   SAMARA_RETURN_IF_ERROR(check_names(options.upstreams.configured));
+  options.swarm.swarm.upload_slots = kUploadSlots;
   SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7703", options.swarm));
   SAMARA_RETURN_IF_ERROR(read_parent_options(config.table("parent"), options.parent));
   if (options.conversions.layers_at_once < 1 || options.conversions.layers_at_once > 64)

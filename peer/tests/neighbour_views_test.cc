@@ -46,6 +46,33 @@ TEST_F(NeighbourViewsTest, AskTheSiteUntilOthersAreKnown) {
   EXPECT_TRUE(views.is_ours(kBlob, region_of(kNodes[0]), now));
 }
 
+TEST_F(NeighbourViewsTest, BringWhatOthersMayStillCountOn) {
+  views.note(kBlob, now);
+  views.told(kBlob, {.urls = {kNodes[0]}, .self = kNodes[0], .ticket = "leave", .ask_again = seconds(3)}, now);
+  const std::uint64_t region = region_of(kNodes[1]);
+  knows_all();
+
+  EXPECT_TRUE(views.is_ours(kBlob, region, now));  // whoever asked before the others came asks this node
+  EXPECT_THAT(views.whom_to_ask(kBlob, region, now).urls, ElementsAre(kNodes[1]));
+
+  knows_all();
+
+  EXPECT_FALSE(views.is_ours(kBlob, region, now));
+}
+
+TEST_F(NeighbourViewsTest, AreSettledOnceASiteAnsweredOrCouldnt) {
+  EXPECT_FALSE(views.is_settled(kBlob));
+  views.note(kBlob, now);
+  views.note(kOther, now);
+  EXPECT_FALSE(views.is_settled(kBlob));
+
+  knows_all();
+  views.not_told(kOther, seconds(5), now);
+
+  EXPECT_TRUE(views.is_settled(kBlob));
+  EXPECT_TRUE(views.is_settled(kOther));
+}
+
 TEST_F(NeighbourViewsTest, LeaveThoseAloneLongerAndLongerThatFail) {
   knows_all();
   const std::uint64_t region = region_of(kNodes[1]);

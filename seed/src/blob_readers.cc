@@ -8,7 +8,8 @@
 namespace samara::seed {
 namespace {
 
-/// A list of so many nodes is asked for a second later: what all of them get is nodes times nodes.
+/// A list of so many nodes is asked for a second later: what all of them get is nodes times nodes. One that hasn't grown
+/// for a while is asked for after as long again: those who start together have heard of each other by then.
 constexpr std::size_t kNodesASecond = 64;
 constexpr int kMissed = 3;  // so often a node may be late
 
@@ -71,9 +72,9 @@ bool BlobReaders::may_keep(const Readers& readers, std::string_view address) con
 }
 
 std::chrono::seconds BlobReaders::ask_again(const Readers& readers, TimePoint now) const {
-  if (now - readers.grown > options_.late) return options_.late;
   const std::chrono::seconds by_size(readers.until.size() / kNodesASecond);
-  return std::clamp(by_size, options_.soon, options_.late);
+  const auto by_age = std::chrono::floor<std::chrono::seconds>(now - readers.grown);
+  return std::clamp(std::max(by_size, by_age), options_.soon, options_.late);
 }
 
 }  // namespace samara::seed

@@ -10,6 +10,7 @@
 namespace samara::seed {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
 const Digest kBlob = cache_index::sha256(as_bytes("a blob"));
@@ -31,6 +32,20 @@ TEST_F(BlobReadersTest, ForgetsBlobsThatNobodyReadsWhenThereAreMany) {
 
   EXPECT_TRUE(readers.ask(third, "http://10.0.0.1:1", now).ok());
   EXPECT_FALSE(readers.knows(kBlob));
+}
+
+TEST_F(BlobReadersTest, IsAskedLessAndLessWhileNobodyNewComes) {
+  using std::chrono::seconds;
+  std::vector<seconds> told;
+  for (int i = 0; i < 7; ++i) {
+    told.push_back(ask("http://10.0.0.1:1").ask_again);
+    now += told.back();
+  }
+  EXPECT_THAT(told, ElementsAre(seconds(3), seconds(3), seconds(6), seconds(12), seconds(24), seconds(48), seconds(96)));
+
+  ask("http://10.0.0.2:1");
+
+  EXPECT_EQ(ask("http://10.0.0.1:1").ask_again, seconds(3));
 }
 
 TEST_F(BlobReadersTest, TellsEverybodyTheSameOfMany) {

@@ -199,6 +199,22 @@ TEST(NeighboursTest, GiveTheSameBytesToManyAtOnce) {
   for (auto& read : reads) EXPECT_EQ(read.get(), content());
 }
 
+TEST(NeighboursTest, AreAskedFromTheFirstReadOn) {
+  SiteMachine site;
+  NodeMachine a(site.url());
+  EXPECT_EQ(a.read_all(), content());
+  const std::uint64_t sent = site.sent();
+  std::optional<NodeMachine> b;
+  do {  // its port decides what it is to bring
+    b.emplace(site.url());
+  } while (peer::owners({a.url(), b->url()}, layer().blob(), 0).at(0) != a.url());
+
+  b->read(0);
+
+  EXPECT_EQ(site.sent(), sent);
+  EXPECT_GT(b->fetched_from("neighbours"), 0);
+}
+
 TEST(NeighboursTest, AreDoneWithoutWhenTheyAreAway) {
   SiteMachine site;
   NodeMachine a(site.url()), b(site.url());

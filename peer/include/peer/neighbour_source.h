@@ -18,6 +18,8 @@ namespace samara::peer {
 class NeighbourSource final : public RangeSource {
  public:
   enum class Who { kOwners, kAnybody };
+  /// More only delay the site's answer.
+  static constexpr std::size_t kMostOwnersAsked = 2, kMostOthersAsked = 8;
   /// Both are borrowed.
   NeighbourSource(http::Client& client, Neighbours& neighbours, Who who)
       : client_(client), neighbours_(neighbours), who_(who) {}

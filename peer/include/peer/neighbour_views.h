@@ -32,8 +32,13 @@ class NeighbourViews {
   Plan whom_to_ask(const Digest& blob, std::uint64_t offset, TimePoint now);
   /// All others that don't rest, in the order in which they would have to bring it.
   Plan anybody(const Digest& blob, std::uint64_t offset, TimePoint now);
-  /// Whether others count on this node to bring that region.
+  /// Whether others count on this node to bring that region: by what the sites said last, or said before that, which is
+  /// what others may still go by.
   bool is_ours(const Digest& blob, std::uint64_t offset, TimePoint now);
+
+  /// Whether a site has answered about the blob yet, or could not: until then there is nobody to ask, though others may
+  /// well be there.
+  bool is_settled(const Digest& blob) const;
 
   /// The blob matters: the sites are to be asked about it, at once when it is new. So does each question above. True
   /// when it is new.
@@ -62,10 +67,11 @@ class NeighbourViews {
 
  private:
   struct View {
-    std::vector<std::string> urls;
+    std::vector<std::string> urls, before;  // as told last, and as told before
     std::string self, ticket;
     TimePoint due;   // when the sites are asked again
     TimePoint used;  // when somebody wanted to know
+    bool settled = false;
   };
   struct Health {
     Duration rest{0};

@@ -32,6 +32,7 @@ class Neighbours {
     std::string url;  ///< where this node serves the others; of the address only the port counts: "http://0.0.0.0:7703"
     std::chrono::milliseconds forget{600'000};
     std::chrono::milliseconds retry{5'000};  ///< until sites that didn't answer are asked again
+    std::chrono::milliseconds first_answer{250};
     NeighbourViews::Rests rests{};
   };
   /// `client` and `clock` are borrowed.
@@ -40,7 +41,9 @@ class Neighbours {
   void start();
   void stop();
 
-  /// Those of NeighbourViews; none blocks.
+  /// Those of NeighbourViews. whom_to_ask() waits for the sites' first answer about the blob, at most `first_answer`: of
+  /// many that start at once each would otherwise read from the site what one of them should bring. The others don't
+  /// block.
   using Plan = NeighbourViews::Plan;
   Plan whom_to_ask(const Digest& blob, std::uint64_t offset);
   Plan anybody(const Digest& blob, std::uint64_t offset);
@@ -69,8 +72,10 @@ class Neighbours {
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
+  std::condition_variable settled_;  // a site answered, or couldn't
   NeighbourViews views_;
   std::map<std::string, std::string> keys_;  // public keys by site
+  bool running_ = false;
   std::jthread thread_;
 };
 

@@ -8,14 +8,6 @@
 #include "peer/site_protocol.h"
 
 namespace samara::peer {
-namespace {
-
-/// More only delay the site's answer.
-constexpr std::size_t kMostOwnersAsked = 2;
-constexpr std::size_t kMostOthersAsked = 8;
-
-}  // namespace
-
 absl::Status NeighbourSource::fetch(const Digest& object, const ByteRange& range, std::stop_token stop,
                                     const OnBytes& on_bytes) {
   const bool owners = who_ == Who::kOwners;

@@ -20,6 +20,11 @@ bool NeighbourViews::note(const Digest& blob, TimePoint now) {
   return views_.size() > before;
 }
 
+bool NeighbourViews::is_settled(const Digest& blob) const {
+  const auto it = views_.find(blob);
+  return it != views_.end() && it->second.settled;
+}
+
 NeighbourViews::Plan NeighbourViews::whom_to_ask(const Digest& blob, std::uint64_t offset, TimePoint now) {
   const View& view = view_of(blob, now);
   Plan plan{.urls = owners(view.urls, blob, offset), .ticket = view.ticket};
@@ -39,8 +44,11 @@ NeighbourViews::Plan NeighbourViews::anybody(const Digest& blob, std::uint64_t o
 
 bool NeighbourViews::is_ours(const Digest& blob, std::uint64_t offset, TimePoint now) {
   const View& view = view_of(blob, now);
-  const std::vector<std::string> best = owners(view.urls, blob, offset);
-  return std::find(best.begin(), best.end(), view.self) != best.end();
+  const auto owns = [&](const std::vector<std::string>& urls) {
+    const std::vector<std::string> best = owners(urls, blob, offset);
+    return std::find(best.begin(), best.end(), view.self) != best.end();
+  };
+  return owns(view.urls) || (view.before != view.urls && owns(view.before));
 }
 
 void NeighbourViews::leave_out_resting(std::vector<std::string>& urls, TimePoint now) const {
@@ -63,15 +71,18 @@ void NeighbourViews::told(const Digest& blob, Told told, TimePoint now) {
   const auto it = views_.find(blob);
   if (it == views_.end()) return;
   View& view = it->second;
+  view.settled = true;
   view.due = now + told.ask_again;
-  view.urls = std::move(told.urls);
+  view.before = std::exchange(view.urls, std::move(told.urls));
   view.self = std::move(told.self);
   view.ticket = std::move(told.ticket);
 }
 
 void NeighbourViews::not_told(const Digest& blob, Duration retry, TimePoint now) {
   const auto it = views_.find(blob);
-  if (it != views_.end()) it->second.due = now + retry;
+  if (it == views_.end()) return;
+  it->second.settled = true;
+  it->second.due = now + retry;
 }
 
 void NeighbourViews::failed(const std::string& url, TimePoint now) {

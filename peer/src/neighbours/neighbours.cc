@@ -28,19 +28,30 @@ Neighbours::Neighbours(http::Client& client, std::vector<std::string> sites, Sit
     : client_(client), sites_(std::move(sites)), access_(std::move(access)), clock_(clock), options_(std::move(options)), views_(options_.rests) {}
 
 void Neighbours::start() {
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = true;
+  }
   thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
   pthread_setname_np(thread_.native_handle(), "neighbours");
 }
 
 void Neighbours::stop() {
   if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+    settled_.notify_all();
+  }
   thread_.request_stop();
   thread_.join();
 }
 
 Neighbours::Plan Neighbours::whom_to_ask(const Digest& blob, std::uint64_t offset) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   note(blob);
+  // By the machine's clock: who waits here waits for a socket.
+  settled_.wait_for(lock, options_.first_answer, [&] { return views_.is_settled(blob) || !running_; });
   return views_.whom_to_ask(blob, offset, clock_.now());
 }
 
@@ -139,6 +150,7 @@ void Neighbours::ask_sites(const Digest& blob, const std::stop_token& stop) {
     if (!first) first = *std::move(list);
   }
   const std::lock_guard lock(mutex_);
+  settled_.notify_all();
   if (!first) return views_.not_told(blob, options_.retry, clock_.now());
   for (auto& [site, key] : keys) keys_[site] = std::move(key);
   views_.told(blob,

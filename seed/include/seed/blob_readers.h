@@ -20,7 +20,8 @@ class BlobReaders {
     std::size_t max_blobs = 100'000;
     std::size_t max_nodes = 10'000;          ///< of one blob; more are answered and not kept
     std::size_t max_nodes_of_address = 64;   ///< of one blob; nodes behind one address
-    std::chrono::seconds soon{3}, late{120};  ///< how often nodes are to ask: while others come, and else
+    /// How often nodes are to ask: while others come, and at most; in between, after as long as nobody new has come.
+    std::chrono::seconds soon{3}, late{120};
   };
   explicit BlobReaders(const Options& options) : options_(options) {}
 
