@@ -1,0 +1,29 @@
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/file.h"
+#include "peer/warm_protocol.h"
+
+/// Any bytes are an error, or a heartbeat, an answer to one or an image that can be said again.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace samara;
+  const std::string_view text = as_text({data, size});
+  if (const auto target = http::parse_target(text)) {
+    const absl::StatusOr<peer::Heartbeat> beat = peer::heartbeat_from(*target);
+    if (beat.ok()) {
+      const auto again = http::parse_target("/x" + peer::to_query(*beat));
+      if (!again || !peer::heartbeat_from(*again).ok()) std::abort();
+    }
+  }
+  const absl::StatusOr<peer::HeartbeatAnswer> answer = peer::decode_heartbeat_answer(text);
+  if (answer.ok()) {
+    const absl::StatusOr<peer::HeartbeatAnswer> again = peer::decode_heartbeat_answer(peer::encode(*answer));
+    if (!again.ok() || again->orders != answer->orders || again->beat != answer->beat) std::abort();
+  }
+  const absl::StatusOr<peer::WarmImage> image = peer::decode_warm_image(text);
+  if (image.ok()) {
+    const absl::StatusOr<peer::WarmImage> again = peer::decode_warm_image(peer::encode(*image));
+    if (!again.ok() || again->layers.size() != image->layers.size() || again->config != image->config) std::abort();
+  }
+  return 0;
+}
