@@ -1,0 +1,71 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "peer/warm_protocol.h"
+
+namespace samara::seed {
+
+using Time = std::chrono::system_clock::time_point;
+
+/// The nodes that a site hears of: who they are, and when each was heard last.
+///
+/// In memory: after a restart the list fills again within a few heartbeats. A node that isn't heard of for `away` is
+/// away; after `forget` it is forgotten. A name belongs to whoever used it first: another address or credential gets it
+/// only once its owner is away.
+/// Threads: one; whoever shares it locks. Time is an argument, and never taken from a clock.
+class Fleet {
+ public:
+  struct Options {
+    std::string site = "site";                 ///< this site's own name
+    std::size_t max_nodes = 20'000;
+    std::chrono::seconds away{20};
+    std::chrono::hours forget{24};
+  };
+  struct Node {
+    peer::Heartbeat last;   ///< without its reports
+    std::string site;
+    std::string address;    ///< numeric, without a port; where its heartbeats come from
+    std::string client;     ///< by which credential; empty: none was needed
+    Time first_heard, last_heard;
+  };
+  explicit Fleet(Options options) : options_(std::move(options)) {}
+
+  /// AlreadyExists (another machine uses that name), ResourceExhausted (too many nodes).
+  absl::Status heard(peer::Heartbeat beat, std::string_view address, std::string_view client, Time now);
+  /// Drops those to be forgotten. From time to time.
+  void sweep(Time now);
+
+  const std::map<std::string, Node>& nodes() const { return nodes_; }
+  /// nullptr when it isn't known.
+  const Node* find(const std::string& name) const;
+  bool is_away(const Node& node, Time now) const { return now - node.last_heard > options_.away; }
+  bool is_here(const std::string& name, Time now) const;
+  const Options& options() const { return options_; }
+  /// Another number whenever a node came, came back, went, or changed its site or its labels.
+  std::uint64_t version() const { return version_; }
+
+  struct Site {
+    std::size_t nodes = 0, away = 0;
+    std::uint64_t disk_used = 0, disk_limit = 0;
+    std::uint64_t from_site = 0, from_swarm = 0, from_neighbours = 0;
+    std::uint64_t slow_reads = 0, waiting_reads = 0;
+  };
+  /// By name; this site is always among them.
+  std::map<std::string, Site> sites(Time now) const;
+
+ private:
+  const Options options_;
+  std::map<std::string, Node> nodes_;
+  std::uint64_t version_ = 1;
+};
+
+/// Bytes that a node can take without evicting what is pinned; the largest number: no limit.
+std::uint64_t room_of(const Fleet::Node& node);
+
+}  // namespace samara::seed
