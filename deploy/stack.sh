@@ -66,6 +66,8 @@ site_configuration() {
 listen = "$2"
 $([[ $2 == 127.* ]] || echo 'access = "open"')
 root = "$1/cache"
+[seed]
+socket = "$1/seed.sock"
 [upstream."$local_registry"]
 urls = ["http://$registry_address"]
 $extra_site_configuration
@@ -111,6 +113,8 @@ snapshotter_socket = "$1/snapshotter.sock"
 node_socket = "$1/node.sock"
 sites = ["$site_url"]
 listen = "$(node_address "$1")"
+[node]
+name = "$(basename "$1")"
 $extra_node_configuration
 TOML
 }

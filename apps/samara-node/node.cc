@@ -75,6 +75,7 @@ absl::Status Node::open_layers() {
   std::vector<std::string> tables = snapshotter::Metadata::tables();
   for (std::string& table : snapshotter::StartTraces::tables()) tables.push_back(std::move(table));
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
+  for (std::string& table : snapshotter::WarmPlacer::tables()) tables.push_back(std::move(table));
   const cache_index::Cache::Options cache{
       .root = options_.root, .limits = options_.cache_limits, .clock = &clock_, .metrics = &metrics_};
   SAMARA_ASSIGN_OR_RETURN(cache_, cache_index::Cache::open(cache, std::move(tables)));
@@ -200,6 +201,15 @@ absl::Status Node::serve() {
                                              .explain = [this](std::string_view container) { return explain(container); }},
                                             options_.node_socket));
   SAMARA_RETURN_IF_ERROR(serve_neighbours());
+  if (site_client_) {
+    SAMARA_ASSIGN_OR_RETURN(warmth_, Warmth::create(options_, {.client = client_,
+                                                               .site = *site_client_,
+                                                               .cache = *cache_,
+                                                               .background = background_reader(),
+                                                               .clock = clock_,
+                                                               .describe = [this](peer::Heartbeat& beat) { describe(beat); }}));
+    warmth_->start();
+  }
   SAMARA_ASSIGN_OR_RETURN(snapshots_server_,
                           snapshotter::serve_snapshots(*snapshotter_, options_.snapshotter_socket));
   SAMARA_ASSIGN_OR_RETURN(http_server_, http::Server::create(options_.server, [this](const auto& request, auto& out) {
@@ -211,6 +221,7 @@ absl::Status Node::serve() {
 Node::~Node() {
   if (http_server_) http_server_->stop();
   if (neighbour_server_) neighbour_server_->stop();
+  if (warmth_) warmth_->stop();
   if (neighbours_) neighbours_->stop();
   if (finder_) finder_->stop();  // a Prepare that waits for the site is answered, so that its server can stop
   if (snapshots_server_) snapshots_server_->stop();
@@ -237,8 +248,18 @@ void Node::answer(const http::Request& request, http::ResponseWriter& out) {
   if (request.target.path == "/metrics") count_waiting();
   // Whoever can connect finds everything started: this server comes last and goes first.
   if (answer_health(request, out, [] { return absl::OkStatus(); }) || answer_metrics(request, out, metrics_)) return;
+  if (warmth_ && warmth_->handle(request, out)) return;
   // A client that left before the answer is no error of ours.
-  (void)out.respond(404, "samara-node serves /healthz, /readyz and /metrics\n", "text/plain");
+  (void)out.respond(404, "samara-node serves /v2/, /healthz, /readyz and /metrics\n", "text/plain");
+}
+
+void Node::describe(peer::Heartbeat& beat) {
+  beat.layers = metadata_->lazy_layers().size();
+  beat.slow_reads = mount_->slow_reads().size();
+  beat.waiting_reads = mount_->waiting().reads;
+  beat.from_site = static_cast<std::uint64_t>(counted(metrics_, "site") + counted(metrics_, "site-indexes"));
+  beat.from_swarm = static_cast<std::uint64_t>(counted(metrics_, "swarm"));
+  beat.from_neighbours = static_cast<std::uint64_t>(counted(metrics_, "neighbours"));
 }
 
 snapshotter::NodeStatus Node::status() {

@@ -20,6 +20,7 @@
 #include "snapshotter/server.h"
 #include "snapshotter/snapshotter.h"
 #include "snapshotter/start_traces.h"
+#include "warmth.h"
 
 namespace samara {
 
@@ -57,6 +58,7 @@ class Node {
   absl::Status open_neighbours();
   absl::Status serve_neighbours();
   std::vector<Digest> blobs_in_mount() const;
+  void describe(peer::Heartbeat& beat);
 
   const NodeOptions options_;
   SystemClock clock_;
@@ -82,6 +84,7 @@ class Node {
   std::optional<snapshotter::BackgroundFetch> background_;
   std::optional<snapshotter::LazyLayers> layers_;
   std::unique_ptr<snapshotter::Snapshotter> snapshotter_;
+  std::unique_ptr<Warmth> warmth_;  // null without sites
   std::unique_ptr<snapshotter::Server> snapshots_server_;
   std::unique_ptr<snapshotter::Server> node_server_;
   std::optional<peer::NeighbourService> neighbour_service_;

@@ -1,11 +1,14 @@
 #include "options.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "base/status.h"
 #include "base/text.h"
 #include "cache_options.h"
+#include "peer/warm_protocol.h"
 
 namespace samara {
 namespace {
@@ -47,6 +50,31 @@ absl::Status read_neighbours(Config& neighbours, NodeOptions& options) {
   options.neighbours_server.tls = http::TlsOptions{
       .certificate = options.site.certificate, .key = options.site.key, .client_ca = options.site.ca};
   options.neighbours_service.certificates = !options.site.ca.empty();
+  return absl::OkStatus();
+}
+
+std::string host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0 || !peer::is_node_name(name)) return "node";
+  return name;
+}
+
+// Who the node is to its site.
+absl::Status read_identity(Config& node, NodeOptions& options) {
+  options.name = node.text("name", host_name());
+  if (!peer::is_node_name(options.name))
+    return absl::InvalidArgumentError(str_cat("node.name may have A-Z a-z 0-9 . _ and -, not \"", options.name, "\""));
+  for (const std::string& label : node.texts("labels")) {
+    const std::size_t equals = label.find('=');
+    options.labels[label.substr(0, equals)] = equals == label.npos ? "" : label.substr(equals + 1);
+  }
+  // What the site would refuse is told here.
+  peer::Heartbeat beat;
+  beat.name = options.name;
+  beat.labels = options.labels;
+  const auto said = http::parse_target(str_cat(peer::kHeartbeatPath, peer::to_query(beat)));
+  if (!said || !peer::heartbeat_from(*said).ok())
+    return absl::InvalidArgumentError("node.labels are \"key\" or \"key=value\", each of at most 63 of A-Z a-z 0-9 . _ - and /, at most 64");
   return absl::OkStatus();
 }
 
@@ -114,6 +142,7 @@ absl::Status read_options(Config& config, NodeOptions& options) {
   options.finder.site_answer = wait.duration("site_answer", options.finder.site_answer);
   options.finder.site_retry = wait.duration("site_retry", options.finder.site_retry);
 
+  SAMARA_RETURN_IF_ERROR(read_identity(config.table("node"), options));
   SAMARA_RETURN_IF_ERROR(read_holder(config.table("holder"), options));
   SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7702", options.swarm));
   SAMARA_RETURN_IF_ERROR(read_neighbours(config.table("neighbours"), options));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ enum class HolderKind { kAuto, kSystemd, kProcess, kNone };
 
 /// The options of samara-node; deploy/node.toml lists them with their meanings.
 struct NodeOptions {
+  std::string name;                           ///< by which the site knows it; the machine's host name unless configured
+  std::map<std::string, std::string> labels;  ///< by which warm jobs choose nodes
   std::string root = "/var/lib/samara/node";
   cache_index::Cache::Limits cache_limits;
   std::string snapshotter_socket = "/run/samara/snapshotter.sock";

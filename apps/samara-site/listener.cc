@@ -18,6 +18,8 @@ absl::StatusOr<http::TlsOptions> read_tls(Config& config) {
   return tls;
 }
 
+}  // namespace
+
 absl::StatusOr<ListenerOptions> read_listener(Config& config, std::string_view default_address) {
   ListenerOptions listener;
   listener.server.listen = config.text("listen", default_address);
@@ -32,8 +34,6 @@ absl::StatusOr<ListenerOptions> read_listener(Config& config, std::string_view d
   SAMARA_RETURN_IF_ERROR(registry_proxy::Access::check(listener.server, listener.access));
   return listener;
 }
-
-}  // namespace
 
 absl::StatusOr<std::vector<ListenerOptions>> read_listeners(Config& config) {
   std::vector<ListenerOptions> listeners;

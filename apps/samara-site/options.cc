@@ -159,6 +159,7 @@ absl::Status read_options(Config& config, SiteOptions& options) {
   options.swarm.swarm.upload_slots = kUploadSlots;
   SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7703", options.swarm));
   SAMARA_RETURN_IF_ERROR(read_parent_options(config.table("parent"), options.parent));
+  SAMARA_RETURN_IF_ERROR(read_seed_options(config, options.seed));
   if (options.conversions.layers_at_once < 1 || options.conversions.layers_at_once > 64)
     return absl::InvalidArgumentError("layers_at_once must be from 1 to 64");
   if (options.conversions.threads > 1024) return absl::InvalidArgumentError("convert_threads must be from 0 to 1024");

@@ -13,6 +13,7 @@
 #include "registry_proxy/manifests.h"
 #include "registry_proxy/mirror.h"
 #include "registry_proxy/upstream.h"
+#include "seed_options.h"
 #include "swarm_options.h"
 
 namespace samara {
@@ -29,6 +30,7 @@ struct SiteOptions {
   registry_proxy::Conversions::Options conversions;
   SwarmOptions swarm;
   ParentOptions parent;
+  SeedOptions seed;
 };
 
 /// Errors: InvalidArgument, naming every option that is wrong.

@@ -31,6 +31,7 @@ absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
   std::vector<std::string> tables = registry_proxy::SiteApi::tables();
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
   for (std::string& table : registry_proxy::StartTraces::tables()) tables.push_back(std::move(table));
+  for (std::string& table : seed::Warming::tables()) tables.push_back(std::move(table));
   auto metrics = std::make_unique<Metrics>();
   const cache_index::Cache::Options cache_options{
       .root = options.root, .limits = options.cache_limits, .metrics = metrics.get()};
@@ -46,6 +47,7 @@ absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
   site->neighbour_lists_.emplace(*site->cache_, site->clock_, *std::move(key), seed::NeighbourLists::Options());
   site->cache_->start_eviction([borrowed = site.get()] { return borrowed->in_use(); });
   if (site->parent_) site->parent_->layers.start();
+  SAMARA_RETURN_IF_ERROR(site->open_seed());
   for (const ListenerOptions& listener : site->options_.listeners) SAMARA_RETURN_IF_ERROR(site->listen(listener));
   log::info("samara-site serves", {{"root", site->options_.root},
                                    {"upstreams", site->options_.upstreams.configured.size()}});
@@ -77,6 +79,13 @@ absl::Status Site::open_swarm() {
   seeding_.emplace(*cache_, *swarm_, *tracker_, *grants_, clock_, seed::Seeding::Options());
   seeding_->start();
   return absl::OkStatus();
+}
+
+absl::Status Site::open_seed() {
+  if (!options_.seed.enabled) return absl::OkStatus();
+  const registry_proxy::Images images(*cache_, upstreams_, manifests_, blobs_, conversions_, start_traces_);
+  seed_.emplace(options_.seed, options_.swarm.enabled, *cache_, images, clock_, metrics_);
+  return seed_->start();
 }
 
 /// What is on its way goes last, else it would come again and again.
@@ -111,6 +120,7 @@ Site::~Site() {
   if (parent_) parent_->layers.stop();
   conversions_.stop();  // whoever waits for a layer or for bytes is answered, so that the server's threads end
   blobs_.stop();
+  if (seed_) seed_->stop();
   for (const Listener& listener : listeners_) listener.server->stop();
   if (seeding_) seeding_->stop();
   cache_->stop_eviction();
@@ -122,6 +132,7 @@ Source Site::answer_admitted(const http::Request& request, http::ResponseWriter&
   if (seeding_ && seeding_->handle(request, out)) return Source::kDisk;
   if (registry_proxy::StartTraces::is_ours(path)) return start_traces_.handle(request, out);
   if (neighbour_lists_->handle(request, out)) return Source::kNone;
+  if (seed_ && seed_->handle(request, out)) return Source::kNone;
   if (path.starts_with("/samara/")) return site_api_.handle(request, out);
   // A client that left before the answer is no error of ours.
   (void)out.respond(404, "samara-site serves /v2/, /samara/, /healthz, /readyz and /metrics\n", "text/plain");

@@ -18,6 +18,7 @@
 #include "registry_proxy/start_traces.h"
 #include "seed/neighbour_lists.h"
 #include "seed/seeding.h"
+#include "site_seed.h"
 
 namespace samara {
 
@@ -35,6 +36,7 @@ class Site {
        std::unique_ptr<http::Client> client, std::unique_ptr<Parent> parent);
   cache_index::Cache::InUse in_use() const;
   absl::Status open_swarm();
+  absl::Status open_seed();
   absl::Status listen(const ListenerOptions& options);
   void answer(const registry_proxy::Access& access, http::Request request, http::ResponseWriter& out);
   registry_proxy::Source answer_admitted(const http::Request& request, http::ResponseWriter& out);
@@ -68,6 +70,7 @@ class Site {
     std::unique_ptr<http::Server> server;
   };
   std::optional<seed::NeighbourLists> neighbour_lists_;
+  std::optional<SiteSeed> seed_;  // nothing unless enabled
   std::vector<Listener> listeners_;
 };
 

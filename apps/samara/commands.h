@@ -26,6 +26,9 @@ void add_doctor(CLI::App& app, int& exit_code);
 void add_links(CLI::App& app, int& exit_code);
 void add_tag(CLI::App& app, int& exit_code);
 void add_pins(CLI::App& app, int& exit_code);
+void add_fleet(CLI::App& app, int& exit_code);
+void add_warm(CLI::App& app, int& exit_code);
+void add_jobs(CLI::App& app, int& exit_code);
 void add_fsck(CLI::App& app, int& exit_code);
 
 /// Prints "samara: <message>" to stderr and gives 1; gives 0 for OK.

@@ -13,6 +13,9 @@ int main(int argc, char** argv) {
   samara::cli::add_export(app, exit_code);
   samara::cli::add_dedup(app, exit_code);
   samara::cli::add_mount(app, exit_code);
+  samara::cli::add_warm(app, exit_code);
+  samara::cli::add_jobs(app, exit_code);
+  samara::cli::add_fleet(app, exit_code);
   samara::cli::add_status(app, exit_code);
   samara::cli::add_explain(app, exit_code);
   samara::cli::add_node(app, exit_code);

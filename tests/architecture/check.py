@@ -43,6 +43,7 @@ LIBRARIES = {
     "gRPC": (r"grpc|grpcpp/|google/protobuf|[a-z_]+\.(grpc\.)?pb\.h",
              ["seed", "fuse-fs/snapshotter", "apps/samara"], False),
     "RE2": (r"re2/", ["fuse-fs/snapshotter"], False),
+    "yaml-cpp": (r"yaml-cpp/", ["apps/samara"], False),
     "CLI11": (r"CLI/", ["apps"], False),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]')

@@ -1,0 +1,77 @@
+#include "warmth.h"
+
+#include "base/status.h"
+#include "base/text.h"
+#include "snapshotter/pressure.h"
+
+namespace samara {
+
+absl::StatusOr<std::unique_ptr<Warmth>> Warmth::create(const NodeOptions& options, Parts parts) {
+  absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options.site);
+  if (!access.ok()) return access.status();
+  return std::unique_ptr<Warmth>(new Warmth(options, std::move(parts), *access));
+}
+
+Warmth::Warmth(const NodeOptions& options, Parts parts, const peer::SiteAccess& access)
+    : options_(options),
+      parts_(std::move(parts)),
+      placer_(parts_.cache, *this, parts_.background, parts_.clock, {},
+              [pressure = snapshotter::Pressure(options.pressure)] { return pressure.is_high(); }),
+      mirror_(parts_.cache, [this](const auto& registry, const auto& repository, const auto& tag) { return ask_tag(registry, repository, tag); }),
+      heartbeats_(
+          options.sites.size(), [this] { return describe(); },
+          [this](std::size_t site, const peer::Heartbeat& heartbeat) { return sites_[site]->beat(heartbeat, stop_.get_token()); },
+          [this](const std::vector<peer::WarmOrder>& orders) { placer_.set_orders(orders); }, parts_.clock, {}) {
+  for (const std::string& url : options.sites) sites_.push_back(std::make_unique<peer::WarmClient>(parts_.client, url, access));
+}
+
+void Warmth::start() {
+  placer_.start();
+  heartbeats_.start();
+}
+
+void Warmth::stop() {
+  stop_.request_stop();
+  heartbeats_.stop();
+  placer_.stop();
+}
+
+peer::Heartbeat Warmth::describe() {
+  peer::Heartbeat beat;
+  beat.name = options_.name;
+  beat.labels = options_.labels;
+  beat.version = SAMARA_VERSION;
+  if (const auto usage = parts_.cache.usage(); usage.ok()) {
+    beat.disk_used = usage->disk_bytes;
+    beat.disk_limit = usage->limit;
+    beat.disk_pinned = usage->pinned_bytes;
+  }
+  beat.reports = placer_.reports();
+  parts_.describe(beat);
+  return beat;
+}
+
+absl::StatusOr<peer::WarmImage> Warmth::image(const Digest& manifest, std::stop_token stop) {
+  const std::optional<std::size_t> site = heartbeats_.site_of(manifest);
+  if (!site) return absl::NotFoundError("no site orders that image any more");
+  return sites_[*site]->image(options_.name, manifest, stop);
+}
+
+absl::Status Warmth::fetch_object(const Digest& object, std::uint64_t size, std::stop_token stop) {
+  return parts_.site.fetch_object(object, size, parts_.cache, stop);
+}
+
+absl::StatusOr<peer::StartTrace> Warmth::start_trace(const Digest& chain, std::stop_token stop) {
+  return parts_.site.start_trace(chain, stop);
+}
+
+absl::StatusOr<Digest> Warmth::ask_tag(const std::string& registry, const std::string& repository, const std::string& tag) {
+  absl::StatusOr<Digest> said = absl::UnavailableError("no site");
+  for (const auto& site : sites_) {
+    said = site->tag(registry, repository, tag);
+    if (said.ok() || absl::IsNotFound(said.status())) break;
+  }
+  return said;
+}
+
+}  // namespace samara

@@ -1,0 +1,161 @@
+#include "warm_manifest.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "base/text.h"
+
+namespace samara::cli {
+namespace {
+
+constexpr std::size_t kMostImages = 1024, kMostBytes = 4u << 20, kMostObjects = 10'000;
+constexpr int kDeepestList = 4;
+
+/// The end of a file that isn't what it should be; thrown and caught in this file alone, as yaml-cpp's own errors are.
+struct Wrong {
+  YAML::Mark mark;
+  std::string what;
+};
+
+std::string text_of(const YAML::Node& node, std::string_view what) {
+  if (!node.IsScalar()) throw Wrong{node.Mark(), str_cat(what, " must be a text")};
+  return node.Scalar();
+}
+
+std::vector<std::string> texts_of(const YAML::Node& node, std::string_view what) {
+  if (node.IsScalar()) return {node.Scalar()};
+  if (!node.IsSequence()) throw Wrong{node.Mark(), str_cat(what, " must be a list of texts")};
+  std::vector<std::string> texts;
+  for (const YAML::Node& each : node) texts.push_back(text_of(each, what));
+  return texts;
+}
+
+void add(WarmManifest& manifest, WarmEntry entry, const YAML::Mark& mark) {
+  if (entry.image.empty()) throw Wrong{mark, "an image without a name"};
+  if (manifest.images.size() >= kMostImages) throw Wrong{mark, str_cat("more than ", kMostImages, " images")};
+  manifest.images.push_back(std::move(entry));
+}
+
+bool read_common(const std::string& key, const YAML::Node& value, WarmEntry& entry) {
+  if (key == "level") entry.level = text_of(value, key);
+  else if (key == "nodes") entry.nodes = text_of(value, key);
+  else if (key == "sites") entry.sites = texts_of(value, key);
+  else if (key == "deadline") entry.deadline = text_of(value, key);
+  else if (key == "platform") entry.platform = text_of(value, key);
+  else return false;
+  return true;
+}
+
+WarmEntry read_entry(const YAML::Node& node, const WarmEntry& common) {
+  WarmEntry entry = common;
+  if (node.IsScalar()) {
+    entry.image = node.Scalar();
+    return entry;
+  }
+  if (!node.IsMap()) throw Wrong{node.Mark(), "an image is a name, or a map with `image`"};
+  for (const auto& pair : node) {
+    const std::string key = text_of(pair.first, "a key");
+    if (key == "image") entry.image = text_of(pair.second, key);
+    else if (!read_common(key, pair.second, entry)) throw Wrong{pair.first.Mark(), str_cat("unknown key \"", key, "\" of an image")};
+  }
+  return entry;
+}
+
+void read_batch(const YAML::Node& root, WarmManifest& manifest) {
+  if (!root.IsMap()) throw Wrong{root.Mark(), "a batch is a map with `images`"};
+  WarmEntry common;
+  YAML::Node images;
+  for (const auto& pair : root) {
+    const std::string key = text_of(pair.first, "a key");
+    if (key == "images") images = pair.second;
+    else if (key == "pin") manifest.pin = text_of(pair.second, key);
+    else if (!read_common(key, pair.second, common)) throw Wrong{pair.first.Mark(), str_cat("unknown key \"", key, "\"")};
+  }
+  if (!images.IsDefined() || !images.IsSequence() || images.size() == 0) throw Wrong{root.Mark(), "a batch needs a list `images`"};
+  for (const YAML::Node& each : images) add(manifest, read_entry(each, common), each.Mark());
+}
+
+// ---- Kubernetes ----
+
+YAML::Node child(const YAML::Node& node, const char* key) {
+  return node.IsDefined() && node.IsMap() ? node[key] : YAML::Node(YAML::NodeType::Undefined);
+}
+
+void add_once(WarmManifest& manifest, const YAML::Node& image) {
+  if (!image.IsDefined() || image.IsNull()) return;
+  WarmEntry entry;
+  entry.image = text_of(image, "image");
+  const auto same = [&](const WarmEntry& each) { return each.image == entry.image; };
+  if (std::none_of(manifest.images.begin(), manifest.images.end(), same)) add(manifest, std::move(entry), image.Mark());
+}
+
+void read_pod(const YAML::Node& spec, const YAML::Mark& mark, WarmManifest& manifest) {
+  if (!spec.IsDefined() || !spec.IsMap()) throw Wrong{mark, "it has no pod spec"};
+  for (const char* list : {"initContainers", "containers", "ephemeralContainers"}) {
+    const YAML::Node containers = child(spec, list);
+    if (!containers.IsDefined() || containers.IsNull()) continue;
+    if (!containers.IsSequence()) throw Wrong{containers.Mark(), str_cat(list, " must be a list")};
+    for (const YAML::Node& container : containers) add_once(manifest, child(container, "image"));
+  }
+  const YAML::Node volumes = child(spec, "volumes");
+  if (!volumes.IsDefined() || !volumes.IsSequence()) return;
+  for (const YAML::Node& volume : volumes) add_once(manifest, child(child(volume, "image"), "reference"));
+}
+
+void read_object(const YAML::Node& object, int depth, std::size_t& objects, WarmManifest& manifest) {
+  if (!object.IsDefined() || object.IsNull()) return;
+  if (++objects > kMostObjects) throw Wrong{object.Mark(), str_cat("more than ", kMostObjects, " objects")};
+  const YAML::Node kind_node = child(object, "kind");
+  if (!kind_node.IsDefined()) throw Wrong{object.Mark(), "an object without a kind: this is no Kubernetes manifest"};
+  const std::string kind = text_of(kind_node, "kind");
+  const YAML::Node spec = child(object, "spec");
+  if (kind == "Pod") return read_pod(spec, object.Mark(), manifest);
+  if (kind == "PodTemplate") return read_pod(child(child(object, "template"), "spec"), object.Mark(), manifest);
+  if (kind == "CronJob") return read_pod(child(child(child(child(spec, "jobTemplate"), "spec"), "template"), "spec"), object.Mark(), manifest);
+  for (const char* each : {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job"})
+    if (kind == each) return read_pod(child(child(spec, "template"), "spec"), object.Mark(), manifest);
+  const YAML::Node items = child(object, "items");
+  if (kind.ends_with("List") && items.IsDefined() && items.IsSequence()) {
+    if (depth >= kDeepestList) throw Wrong{object.Mark(), "lists within lists"};
+    for (const YAML::Node& item : items) read_object(item, depth + 1, objects, manifest);
+    return;
+  }
+  const YAML::Node name = child(child(object, "metadata"), "name");
+  manifest.passed_over.push_back(str_cat(kind, " ", name.IsDefined() && name.IsScalar() ? name.Scalar() : ""));
+}
+
+template <typename Read>
+absl::StatusOr<WarmManifest> parse(std::string_view yaml, std::string_view file, const Read& read) {
+  const auto wrong = [&](const YAML::Mark& mark, std::string_view what) {
+    return absl::InvalidArgumentError(str_cat(file, ":", mark.line + 1, ":", mark.column + 1, ": ", what));
+  };
+  if (yaml.size() > kMostBytes) return absl::InvalidArgumentError(str_cat(file, " is larger than 4 MiB"));
+  WarmManifest manifest;
+  try {
+    read(std::string(yaml), manifest);
+  } catch (const Wrong& error) {
+    return wrong(error.mark, error.what);
+  } catch (const YAML::Exception& error) {
+    return wrong(error.mark, error.msg);
+  }
+  return manifest;
+}
+
+}  // namespace
+
+absl::StatusOr<WarmManifest> parse_batch(std::string_view yaml, std::string_view file) {
+  return parse(yaml, file, [](const std::string& text, WarmManifest& manifest) { read_batch(YAML::Load(text), manifest); });
+}
+
+absl::StatusOr<WarmManifest> parse_kubernetes(std::string_view yaml, std::string_view file) {
+  SAMARA_ASSIGN_OR_RETURN(WarmManifest manifest, parse(yaml, file, [](const std::string& text, WarmManifest& found) {
+                            std::size_t objects = 0;
+                            for (const YAML::Node& document : YAML::LoadAll(text)) read_object(document, 0, objects, found);
+                          }));
+  if (!manifest.images.empty()) return manifest;
+  return absl::InvalidArgumentError(str_cat(file, " names no image: it has no pods, deployments, jobs or the like"));
+}
+
+}  // namespace samara::cli
