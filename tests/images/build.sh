@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the real images that the tests, the benchmarks and the quickstart use, out of Debian's packages.
 #
-# usage: tests/images/build.sh [NAME…]      names: python python2 node java pause postgres; none means all but
-#                                           postgres, which only benchmarks want
+# usage: tests/images/build.sh [NAME…]      names: python python2 node java pause postgres gcc; none means
+#                                           all but the last two, which benchmarks and long tests want
 #
 # Result, under build/images (or $SAMARA_IMAGES), kept until a recipe changes:
 #   registry/      storage of a docker-registry: samara/python:1, samara/python:2, samara/node:1, samara/java:1,
@@ -29,8 +29,9 @@ layers_of() {
     node) echo base node ;;
     java) echo base java ;;
     postgres) echo base postgres ;;
+    gcc) echo base gcc ;;
     pause) echo pause ;;
-    *) die "there is no image '$1'; there are: python python2 node java pause postgres" ;;
+    *) die "there is no image '$1'; there are: python python2 node java pause postgres gcc" ;;
   esac
 }
 
@@ -58,6 +59,7 @@ command_of() {
     java) printf '%s\n' java -cp /usr/share/java/js.jar org.mozilla.javascript.tools.shell.Main /srv/hello.js ;;
     pause) printf '%s\n' /pause ;;
     postgres) printf '%s\n' /usr/lib/postgresql/15/bin/postgres --version ;;
+    gcc) printf '%s\n' gcc --version ;;
   esac
 }
 
