@@ -86,6 +86,7 @@ absl::Status Node::open_layers() {
     absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options_.site);
     if (!access.ok()) return access.status();
     site_client_ = std::make_unique<peer::SiteClient>(client_, options_.sites, *std::move(access));
+    if (owners_) site_client_->has_neighbours();
     site_ = snapshotter::make_layer_site(*site_client_, *cache_);
     sources.push_back(site_client_.get());
   }

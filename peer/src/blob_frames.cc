@@ -31,6 +31,10 @@ class Arrivals {
     if (changed_.wait_for(lock, patience, [&] { return frames_[i].has_value(); })) return *std::exchange(frames_[i], std::nullopt);
     return absl::DeadlineExceededError("it takes too long to come");
   }
+  bool has(std::size_t i) {
+    const std::lock_guard lock(mutex_);
+    return frames_[i].has_value();
+  }
 
  private:
   std::mutex mutex_;
@@ -92,7 +96,14 @@ absl::Status give_range(ChunkFetcher& fetcher, const BlobFrames& frames, const B
       fetcher.read_frame(frames.layer(), span.chunks[asked], gift.urgency,
                          [arrivals, asked](auto frame) { arrivals->came(asked, std::move(frame)); });
     }
+    std::optional<Seats::Seat> seat;
+    if (gift.seats != nullptr && !arrivals->has(i)) {
+      SAMARA_ASSIGN_OR_RETURN(const cache_index::Chunk chunk, frames.layer()->chunk(span.chunks[i]));
+      seat = gift.seats->take(chunk.digest);
+      if (!seat) return absl::ResourceExhaustedError("enough others wait for it already");
+    }
     SAMARA_ASSIGN_OR_RETURN(const ChunkBytes frame, arrivals->take(i, gift.patience));
+    seat.reset();
     if (!out.started()) SAMARA_RETURN_IF_ERROR(gift.begin());
     if (out.is_head()) return absl::OkStatus();
     const std::uint64_t from = std::max(position, range.begin) - position;

@@ -133,6 +133,7 @@ absl::Status SiteClient::fetch_for(FetchClass urgency, const Digest& object, con
     http::ClientRequest request = request_for(url, stop);
     request.range = rest;
     if (urgency != FetchClass::kBlocking) request.headers.add(kClassHeader, to_string(urgency));
+    if (has_neighbours_) request.headers.add(kOthersHeader, "neighbours");
     const ByteRange asked = rest;
     absl::Status receiver;
     const absl::Status status = client_.stream(

@@ -70,6 +70,25 @@ TEST_F(BlobFramesTest, GiveAnyRangeWhileItComes) {
   EXPECT_EQ(given, range.size());
 }
 
+TEST_F(BlobFramesTest, DoNotWaitForAFrameWithoutASeat) {
+  near_.holds(1'000);
+  start();
+  Seats seats(1);
+  const auto taken = seats.take(chunk(0).digest);
+  Answer answer;
+
+  const absl::Status status = give_range(*fetcher_, *frames_, {0, 10},
+                                         {.patience = std::chrono::seconds(60),
+                                          .seats = &seats,
+                                          .begin = [&] { return answer.begin(206, 10); },
+                                          .given = nullptr},
+                                         answer);
+
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_FALSE(answer.started());
+  near_.release();
+}
+
 TEST_F(BlobFramesTest, BeginNoAnswerWhoseFirstFrameDoesNotCome) {
   near_.fails(1'000);
   start();

@@ -173,8 +173,12 @@ bool ParentLayers::answer(const Digest& blob, const http::Request& request, http
     (void)answer->begin(blob, out);  // a client that left needs no answer
     return true;
   }
-  const peer::FrameGift gift{.urgency = peer::fetch_class(request.headers.get(peer::kClassHeader)),
+  const peer::FetchClass urgency = peer::fetch_class(request.headers.get(peer::kClassHeader));
+  // What was refused in the background would be asked for again only much later.
+  const bool needs_seat = !request.headers.get(peer::kOthersHeader).empty() && urgency != peer::FetchClass::kBackground;
+  const peer::FrameGift gift{.urgency = urgency,
                              .patience = options_.patience,
+                             .seats = needs_seat ? &seats_ : nullptr,
                              .begin = [&] { return answer->begin(blob, out); },
                              .given = [this](std::uint64_t bytes) { given_.add(static_cast<double>(bytes)); }};
   const absl::Status given = peer::give_range(*fetcher_, *arriving->frames, answer->range, gift, out);

@@ -137,7 +137,7 @@ class Node {
 
   struct Membership {
     std::optional<BulkSwarm::MemberId> id;
-    bool asked = false;
+    bool asked = false, refused = false;
     std::string token;
     TimePoint window;  // since when the layer's window has brought nothing
     std::uint32_t missing = 0, window_end = 0;

@@ -16,6 +16,7 @@ constexpr milliseconds kQuiet{2'000}, kStall{30'000};
 constexpr std::uint32_t kWindowChunks = (16u << 20) / kChunkBytes;
 constexpr milliseconds kPoll{500};          // it polls more often; only the beginning of a layer depends on it
 constexpr milliseconds kAskAgain{15'000};   // a tracker that doesn't answer
+const milliseconds kRetry = peer::SwarmPrefetch::Options().retry;
 constexpr milliseconds kRenew{60'000};      // SwarmPrefetch's: what trackers refuse
 
 std::string packed(const std::string& address) {
@@ -60,7 +61,7 @@ void Node::background_step() {
   if (scenario().swarm && !swarm.asked) ask_for_ticket(*layer);
   const bool stalls = !moves && timeline().now() - swarm.window >= kStall;
   const bool swarm_has_it =
-      scenario().swarm && (!swarm.id || timeline().now() - around_.swarms[layer->number]->last_arrival(*swarm.id) <
+      scenario().swarm && !swarm.refused && (!swarm.id || timeline().now() - around_.swarms[layer->number]->last_arrival(*swarm.id) <
                                             peer::SwarmPrefetch::Options().stall);
   // Windows of what is missing, one after the other: the next one when the last one is here.
   const auto next = static_cast<std::uint32_t>(std::find(first, first + layer->chunks, false) - first);
@@ -81,10 +82,14 @@ void Node::ask_for_ticket(const ImageLayer& layer) {
   Membership& swarm = swarms_[layer.number];
   swarm.asked = true;
   if (!around_.site.alive()) {
-    return later(kRenew, [&swarm] { swarm.asked = false; });  // SwarmPrefetch::Options::retry
+    swarm.refused = !swarm.id;
+    return later(kRetry, [&swarm] { swarm.asked = false; });
   }
   later(2 * machine_.latency(), [this, &layer, &swarm] {
-    swarm.token = around_.site.ticket(layer, address_);
+    const std::optional<std::string> token = around_.site.ticket(layer, address_);
+    swarm.refused = !token;
+    if (swarm.refused) return later(kRetry, [&swarm] { swarm.asked = false; });
+    swarm.token = *token;
     BulkSwarm& bulk = *around_.swarms[layer.number];
     if (!swarm.id) {
       swarm.id = bulk.join(machine_, [this](ChunkNumber chunk) { return bool{has_[chunk]}; }, [this](ChunkNumber chunk) { got(chunk); });

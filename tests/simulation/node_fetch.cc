@@ -194,7 +194,8 @@ void Node::ask_site(const FetchPtr& fetch) {
     });
   }
   around_.site.count_request();
-  if (!around_.site.has_seat(Image::number_of(fetch->parts[fetch->part].front()->chunk.digest))) {
+  const bool needs_seat = fetch->task.urgency != FetchClass::kBackground;
+  if (needs_seat && !around_.site.has_seat(Image::number_of(fetch->parts[fetch->part].front()->chunk.digest))) {
     ++outcome_.turned_away;
     return later(2 * machine_.latency(), [this, fetch] {
       ++fetch->part;
@@ -209,9 +210,9 @@ void Node::ask_site(const FetchPtr& fetch) {
                 .units = part.size(),
                 .silence = kSiteSilence,
                 .obtain =
-                    [this, &site, part](std::size_t i, std::function<void(bool)> has) {
+                    [this, &site, part, needs_seat](std::size_t i, std::function<void(bool)> has) {
                       const ChunkNumber chunk = Image::number_of(part[i]->chunk.digest);
-                      if (!site.has_seat(chunk)) return has(false);
+                      if (needs_seat && !site.has_seat(chunk)) return has(false);
                       const auto once = std::make_shared<std::function<void(bool)>>(std::move(has));
                       const auto say = [once](bool here) {
                         if (*once) std::exchange(*once, nullptr)(here);

@@ -38,6 +38,8 @@ std::vector<Scenario> all_scenarios() {
   all.back().sites_have_it = true;
   all.push_back(like_first("no-trace", "within a minute; nobody knows yet what a start reads"));
   all.back().trace_known = false;
+  all.push_back(like_first("whole-first", "within a minute; sites share in swarms only what they have whole"));
+  all.back().swarm_while_arriving = false;
   all.push_back(like_first("no-swarm", "within a minute; the bulk too over HTTP"));
   all.back().swarm = false;
   all.push_back(like_first("centre-1g", "within a minute; the centre has 1 Gbit/s for all its sites"));

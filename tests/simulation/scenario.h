@@ -28,6 +28,7 @@ struct Scenario {
   double spread = 60;          ///< within that the nodes start
   bool sites_have_it = false;  ///< the image is at the sites before
   bool swarm = true;           ///< bulk over BitTorrent
+  bool swarm_while_arriving = true;   ///< also of layers that the site hasn't got whole yet
   std::uint32_t unit_chunks = 4;  ///< of what one peer gives another at a time, see README.md
   std::size_t units_asked = 16;   ///< of all peers at once
   std::size_t seed_slots = 4;     ///< members that the site gives to at once; samara-site's [swarm] upload_slots

@@ -3,14 +3,15 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "peer/seats.h"
 
 namespace samara::simulation {
 namespace {
 
 /// Chunks on their way over a link at once: 2 MiB, more than bandwidth times delay of 100 Mbit/s and 100 ms.
 constexpr std::size_t kUnderWay = 8;
-
-constexpr std::size_t kSeats = 1'000;
+/// So long the background waits for what is more urgent (registry-proxy/docs/sites.md).
+constexpr std::chrono::seconds kStandsStill{1};
 
 double bytes_a_second(double mbit) { return mbit * 1e6 / 8; }
 
@@ -42,7 +43,7 @@ void Site::die() {
   link_.lose_all();
   urgent_.clear();
   here_.clear();
-  waiting_ = under_way_ = 0;
+  waiting_ = under_way_ = urgent_under_way_ = 0;
   for (State& state : states_) {
     if (state == State::kAsked) state = State::kAbsent;
   }
@@ -71,7 +72,7 @@ void Site::when_here(ChunkNumber chunk, std::function<void()> here) {
 
 bool Site::has_seat(ChunkNumber chunk) const {
   const auto it = here_.find(chunk);
-  return has_[chunk] || it == here_.end() || it->second.size() < kSeats;
+  return has_[chunk] || it == here_.end() || it->second.size() < peer::Seats::kEnough;
 }
 
 void Site::pull() {
@@ -85,6 +86,8 @@ void Site::pull() {
     }
     while (wanted_ && next_ < image_.chunks() && states_[next_] != State::kAbsent) ++next_;
     if (!wanted_ || next_ == image_.chunks()) return;
+    if (urgent_under_way_ > 0 && timeline_.now() - last_rest_ < kStandsStill) return;
+    last_rest_ = timeline_.now();
     ask_centre(next_, false);
   }
 }
@@ -92,15 +95,18 @@ void Site::pull() {
 void Site::ask_centre(ChunkNumber chunk, bool urgent) {
   states_[chunk] = State::kAsked;
   ++under_way_;
+  urgent_under_way_ += urgent ? 1 : 0;
   const Flow flow = static_cast<Flow>(options_.number) * 2 + (urgent ? 1 : 0);
   const auto delay = Duration(static_cast<std::int64_t>(scenario_.link_latency * 1e9));
-  timeline_.after(delay, [this, chunk, flow, delay, life = lives_] {
+  timeline_.after(delay, [this, chunk, flow, delay, urgent, life = lives_] {
     if (life != lives_ || !alive()) return;
-    centre_.up().send(flow, kChunkBytes, [this, chunk, flow, delay, life] {
+    centre_.up().send(flow, kChunkBytes, [this, chunk, flow, delay, urgent, life] {
       if (life != lives_ || !alive()) return;
-      link_.send(flow, kChunkBytes, [this, chunk, delay, life] {
-        timeline_.after(delay, [this, chunk, life] {
-          if (life == lives_ && alive()) arrived(chunk);
+      link_.send(flow, kChunkBytes, [this, chunk, delay, urgent, life] {
+        timeline_.after(delay, [this, chunk, urgent, life] {
+          if (life != lives_ || !alive()) return;
+          urgent_under_way_ -= urgent ? 1 : 0;
+          arrived(chunk);
         });
       });
     });
@@ -129,8 +135,10 @@ absl::StatusOr<seed::BlobReaders::Told> Site::neighbours(const Digest& blob, con
   return told;
 }
 
-std::string Site::ticket(const ImageLayer& layer, const std::string& address) {
+std::optional<std::string> Site::ticket(const ImageLayer& layer, const std::string& address) {
   count_request();
+  const auto first = has_.begin() + layer.first;
+  if (!scenario_.swarm_while_arriving && std::count(first, first + layer.chunks, false) > 0) return std::nullopt;
   return grants_->issue(swarm_of(layer), address);
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -50,7 +51,8 @@ class Site {
 
   /// What nodes ask of it; each counts as a request. Nothing comes of a machine that is dead: the caller sees to that.
   absl::StatusOr<seed::BlobReaders::Told> neighbours(const Digest& blob, const std::string& url);
-  std::string ticket(const ImageLayer& layer, const std::string& address);
+  /// Nullopt while the site doesn't share it: not all of it is here.
+  std::optional<std::string> ticket(const ImageLayer& layer, const std::string& address);
   /// The tracker's answer, or its failure.
   std::string announce(const ImageLayer& layer, const std::string& token, const std::string& address,
                        seed::Announce announce);
@@ -89,7 +91,8 @@ class Site {
   std::deque<ChunkNumber> urgent_;
   ChunkNumber next_ = 0;  // of what nobody waits for
   bool wanted_ = false;
-  std::size_t under_way_ = 0, waiting_ = 0;
+  std::size_t under_way_ = 0, urgent_under_way_ = 0, waiting_ = 0;
+  TimePoint last_rest_;  // when something that nobody waits for was asked for
   std::map<ChunkNumber, std::vector<std::function<void()>>> here_;
   std::function<void(ChunkNumber)> listener_;
 

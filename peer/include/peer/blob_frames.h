@@ -12,6 +12,7 @@
 #include "base/http/server.h"
 #include "peer/chunk_fetcher.h"
 #include "peer/chunk_reader.h"
+#include "peer/seats.h"
 
 namespace samara::peer {
 
@@ -47,11 +48,12 @@ class BlobFrames {
 struct FrameGift {
   FetchClass urgency = FetchClass::kBlocking;
   std::chrono::milliseconds patience{1'000};  ///< for the next frame
+  Seats* seats = nullptr;                     ///< wait only with one of these; borrowed
   std::function<absl::Status()> begin;        ///< begins the answer, once the first frame is there
   std::function<void(std::uint64_t)> given;   ///< so many more bytes were handed to the connection
 };
 /// Writes the bytes of `range` as their frames come; a few MiB of them are asked for ahead of what the client takes.
-/// Errors: DeadlineExceeded (patience), those of ChunkFetcher::read_frame() and of the connection. Once it has begun, an
+/// Errors: DeadlineExceeded (patience), ResourceExhausted (no seat), those of ChunkFetcher::read_frame() and of the connection. Once it has begun, an
 /// answer that fails is simply left short.
 absl::Status give_range(ChunkFetcher& fetcher, const BlobFrames& frames, const ByteRange& range, const FrameGift& gift,
                         http::ResponseWriter& out);

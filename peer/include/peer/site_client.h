@@ -25,6 +25,9 @@ class SiteClient final : public RangeSource {
   /// `client` is borrowed. `urls`: "http://host:port" or "https://host:port", at least one.
   SiteClient(http::Client& client, std::vector<std::string> urls, SiteAccess access = {});
 
+  /// From now on sites are told that neighbours may be asked for ranges too. Before the first fetch().
+  void has_neighbours() { has_neighbours_ = true; }
+
   /// A GET of a URL of the site, with what it wants to see of us.
   http::ClientRequest request_for(const std::string& url, const std::stop_token& stop = {}) const;
 
@@ -68,6 +71,7 @@ class SiteClient final : public RangeSource {
   http::Client& client_;
   const std::vector<std::string> urls_;
   const SiteAccess access_;
+  bool has_neighbours_ = false;
   std::atomic<std::size_t> preferred_{0};  // the URL to begin with
 };
 

@@ -22,6 +22,8 @@ inline constexpr std::string_view kObjectsPath = "/samara/v1/objects/";
 inline constexpr std::string_view kTokenHeader = "Samara-Token";
 /// How badly somebody wants a range: a FetchClass by its name; absent: he waits for it.
 inline constexpr std::string_view kClassHeader = "Samara-Class";
+/// "neighbours": whoever asks has others to ask as well, so it needn't wait here for what is on its way (peer/seats.h).
+inline constexpr std::string_view kOthersHeader = "Samara-Others";
 /// A status that claims a larger index is refused.
 inline constexpr std::uint64_t kMaxIndexBytes = 1u << 30;
 

@@ -21,6 +21,7 @@
 #include "peer/blob_frames.h"
 #include "peer/chunk_fetcher.h"
 #include "peer/link_source.h"
+#include "peer/seats.h"
 #include "peer/siblings.h"
 #include "registry_proxy/fill.h"
 
@@ -117,6 +118,7 @@ class ParentLayers {
   peer::LinkSource parent_source_;
   peer::Siblings* const siblings_;
   const Options options_;
+  peer::Seats seats_;  // for nodes that have neighbours to ask
   Metrics::Counter& taken_;
   Metrics::Gauge& arriving_gauge_;
   Metrics::Counter& given_;
