@@ -2,6 +2,7 @@
 //
 //   simulate [--list] [--seed N] [--fewer N] [--figures FILE] [SCENARIO…]       none means all
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -13,24 +14,31 @@
 namespace samara::simulation {
 namespace {
 
+void print_group(const Scenario& scenario, const GroupFigures& group) {
+  const std::string name = str_cat(group.sites, " x ", group.nodes / group.sites, " at ", group.name);
+  std::printf("  %-36s %7.2f %7.2f %7.2f  %7.1f %7.1f", name.c_str(), group.first_p50, group.first_p99, group.first_last,
+              group.complete_p50, group.complete_last);
+  std::printf("  %6.2f %6.2f  %8.2f %6.2f %7.2f", group.copies_over_link, group.seed_copies, group.as_stranger, group.as_owner,
+              group.in_vain);
+  std::printf("  %8.0f %9.0f %6.0f  %5zu %7zu %6llu\n", group.requests, group.announces, group.lists, group.longest_list,
+              group.most_waiting, static_cast<unsigned long long>(group.failed_reads));
+  const std::size_t there = group.nodes - group.vanished;
+  if (group.started < there || (scenario.background && group.completed < there)) {
+    std::printf("  NOT DONE: %zu started, %zu complete of %zu\n", group.started, group.completed, there);
+  }
+}
+
 void print(const Scenario& scenario, const Figures& figures, double took) {
   std::printf("\n%s: %s\n", scenario.name.c_str(), scenario.about.c_str());
-  std::printf("  all done after %.1f s (the thinnest link needs %.1f s), centre gave %.2f copies; %.1f s here, %.1f million events\n",
-              figures.until, figures.bound, figures.centre_copies, took, static_cast<double>(figures.events) / 1e6);
-  std::printf("  %-24s %27s  %15s  %6s %6s  %20s  %29s  %5s %8s %6s\n", "", "first output s", "complete s", "link", "seed", "of the seed / start",
-              "a seed's busiest second", "list", "waiting", "failed");
-  std::printf("  %-24s %8s %8s %8s   %7s %7s  %13s  %6s %6s %6s  %10s %8s %8s\n", "sites x nodes", "p50", "p99", "last", "p50", "last", "copies", "strngr", "owner", "vain",
-              "requests", "announces", "lists");
-  for (const GroupFigures& group : figures.groups) {
-    const std::string name = str_cat(group.sites, " x ", group.nodes / group.sites, " at ", group.name);
-    std::printf("  %-24s %8.2f %8.2f %8.2f   %7.1f %7.1f  %6.2f %6.2f  %6.2f %6.2f %6.2f  %10.0f %8.0f %8.0f  %5zu %8zu %6llu\n", name.c_str(),
-                group.first_p50, group.first_p99, group.first_last, group.complete_p50, group.complete_last,
-                group.copies_over_link, group.seed_copies, group.as_stranger, group.as_owner, group.in_vain, group.requests, group.announces, group.lists,
-                group.longest_list, group.most_waiting, static_cast<unsigned long long>(group.failed_reads));
-    if (group.started + group.vanished < group.nodes || (scenario.background && group.completed + group.vanished < group.nodes)) {
-      std::printf("  NOT DONE: %zu started, %zu complete, %zu vanished of %zu\n", group.started, group.completed, group.vanished, group.nodes);
-    }
-  }
+  std::printf("  all done after %.1f s (the thinnest link needs %.1f s), the centre gave %.2f copies;", figures.until,
+              figures.bound, figures.centre_copies);
+  std::printf(" %.1f s of this machine, %.1f million events\n", took, static_cast<double>(figures.events) / 1e6);
+  std::printf("  %-36s %23s  %15s  %6s %6s  %23s", "", "first output, s", "complete, s", "link", "seed", "starts from the seed");
+  std::printf("  %25s  %5s %7s %6s\n", "a seed's busiest second", "", "waiting", "failed");
+  std::printf("  %-36s %7s %7s %7s  %7s %7s  %13s  %8s %6s %7s", "sites x nodes", "p50", "p99", "last", "p50", "last", "copies",
+              "stranger", "owner", "in vain");
+  std::printf("  %8s %9s %6s  %5s %7s %6s\n", "requests", "announces", "lists", "list", "there", "reads");
+  for (const GroupFigures& group : figures.groups) print_group(scenario, group);
 }
 
 /// Lines of "name<TAB>value<TAB>unit", for tests/bench/simulation.

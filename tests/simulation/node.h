@@ -81,6 +81,7 @@ class Node {
     std::uint64_t Outcome::*why_site = nullptr;
   };
   using FetchPtr = std::shared_ptr<Fetch>;
+  struct Arrivals;
 
   const Scenario& scenario() const { return around_.scenario; }
   const Image& image() const { return around_.image; }
@@ -106,6 +107,7 @@ class Node {
   std::uint64_t Outcome::*why_site(const peer::Flight& first);
   void ask_neighbour(const FetchPtr& fetch);
   void ask_site(const FetchPtr& fetch);
+  std::shared_ptr<Arrivals> join_frames(const std::vector<ChunkNumber>& chunks);
   void frame_came(const peer::FlightPtr& flight);
   void end(const FetchPtr& fetch);
   void wait_begins();

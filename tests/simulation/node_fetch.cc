@@ -128,6 +128,41 @@ void Node::ask_neighbour(const FetchPtr& fetch) {
   later(2 * machine_.latency(), [other, ask = std::move(ask)] { other->serve(ask); });
 }
 
+/// Frames that are on their way to whoever asked this node for them.
+struct Node::Arrivals {
+  std::vector<int> frames;  // 0: not yet, 1: here, -1: not to be had
+  std::function<void(bool)> waits;
+  std::size_t waits_for = 0;
+
+  void came(std::size_t i, bool here) {
+    frames[i] = here ? 1 : -1;
+    if (waits_for == i) say(here);
+  }
+  void say(bool here) {
+    if (waits) std::exchange(waits, nullptr)(here);
+  }
+};
+
+/// What isn't here is fetched as for this node itself, as ChunkFetcher::read_frame().
+std::shared_ptr<Node::Arrivals> Node::join_frames(const std::vector<ChunkNumber>& chunks) {
+  const auto arrivals = std::make_shared<Arrivals>();
+  arrivals->frames.resize(chunks.size());
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    if (has_[chunks[i]]) {
+      arrivals->came(i, true);
+      continue;
+    }
+    wait_begins();
+    const auto done = [arrivals, i](const absl::StatusOr<peer::ChunkBytes>& bytes) { arrivals->came(i, bytes.ok()); };
+    peer::FlightTable::Joined joined =
+        table_.join(image().chunk(chunks[i]), image().layer_of(chunks[i]).blob, FetchClass::kBlocking, done, timeline().now(), true);
+    if (joined.refused) joined.refused->done(std::move(joined.refused->result));
+    else if (joined.bytes != nullptr) done(joined.bytes);
+    else if (joined.created != nullptr) table_.enqueue(joined.created);
+  }
+  return arrivals;
+}
+
 void Node::serve(Ask ask) {
   const peer::NeighbourService::Options options;
   const auto refuse = [&] {
@@ -141,30 +176,7 @@ void Node::serve(Ask ask) {
   const bool ours = views_.is_ours(layer.blob, offset, timeline().now());
   if (!ours && !std::all_of(ask.chunks.begin(), ask.chunks.end(), [&](ChunkNumber chunk) { return has_[chunk]; })) return refuse();
 
-  struct Arrivals {
-    std::vector<int> frames;  // 0: not yet, 1: here, -1: not to be had
-    std::function<void(bool)> waits;
-    std::size_t waits_for = 0;
-  };
-  const auto arrivals = std::make_shared<Arrivals>();
-  arrivals->frames.resize(ask.chunks.size());
-  for (std::size_t i = 0; i < ask.chunks.size(); ++i) {
-    const auto came = [this, arrivals, i](bool here) {
-      arrivals->frames[i] = here ? 1 : -1;
-      if (arrivals->waits && arrivals->waits_for == i) std::exchange(arrivals->waits, nullptr)(here);
-    };
-    if (has_[ask.chunks[i]]) {
-      came(true);
-      continue;
-    }
-    wait_begins();
-    const auto done = [came](const absl::StatusOr<peer::ChunkBytes>& bytes) { came(bytes.ok()); };
-    peer::FlightTable::Joined joined =
-        table_.join(image().chunk(ask.chunks[i]), layer.blob, FetchClass::kBlocking, done, timeline().now(), true);
-    if (joined.refused) joined.refused->done(std::move(joined.refused->result));
-    else if (joined.bytes != nullptr) done(joined.bytes);
-    else if (joined.created != nullptr) table_.enqueue(joined.created);
-  }
+  const auto arrivals = join_frames(ask.chunks);
   pump();
   ++serving_;
   begin_stream(timeline(), around_.next_flow++,
@@ -178,7 +190,7 @@ void Node::serve(Ask ask) {
                       arrivals->waits_for = i;
                       arrivals->waits = std::move(has);
                       later(patience, [arrivals, i] {
-                        if (arrivals->waits && arrivals->waits_for == i) std::exchange(arrivals->waits, nullptr)(false);
+                        if (arrivals->waits_for == i) arrivals->say(false);
                       });
                     },
                 .on_unit = ask.on_unit,

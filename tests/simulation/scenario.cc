@@ -30,7 +30,7 @@ Scenario of_the_benches(std::string name, std::string about) {
 
 std::vector<Scenario> all_scenarios() {
   std::vector<Scenario> all;
-  all.push_back(like_first("minute", "3,000 nodes in 30 sites start within a minute; no site has the image"));
+  all.push_back(like_first("minute", "a hundred nodes in each site start within a minute; no site has the image"));
   all.push_back(like_first("second", "the same within one second"));
   all.back().spread = 1;
   all.push_back(like_first("warmed", "within one second; every site has the image already"));

@@ -29,8 +29,29 @@ TEST(Fleet, StartsWithOneCopyOverEachLink) {
   for (const GroupFigures& group : figures.groups) {
     EXPECT_LE(group.copies_over_link, 1.02) << group.name;
     EXPECT_EQ(group.longest_list, 20u) << group.name;
+    EXPECT_LE(group.requests, 200) << group.name;
   }
   EXPECT_NEAR(figures.centre_copies, 2, 0.04);
+}
+
+/// What the seed gives to starts is a few copies, not one a node.
+TEST(Fleet, SparesTheSeedWhenAllStartAtOnce) {
+  Scenario scenario = small_scenario();
+  scenario.spread = 1;
+
+  for (const bool have_it : {false, true}) {
+    scenario.sites_have_it = have_it;
+    const Figures figures = run_well(scenario);
+
+    expect_all_done(figures);
+    for (const GroupFigures& group : figures.groups) {
+      EXPECT_EQ(group.as_stranger, 0) << group.name;
+      EXPECT_LE(group.as_owner, 8) << group.name;
+      EXPECT_LE(group.in_vain, 7) << group.name;
+      EXPECT_LE(group.seed_copies, 6) << group.name;
+      EXPECT_LE(group.requests, 250) << group.name;
+    }
+  }
 }
 
 TEST(Fleet, IsTheSameRunWithTheSameSeed) {
