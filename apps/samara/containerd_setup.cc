@@ -17,6 +17,7 @@ void set_proxy(TomlText& toml, const NodeSetup& setup, bool is_two) {
   toml.set(proxy, "address", toml_string(setup.address));
   toml.set(proxy, "type", "\"snapshot\"");
   if (!is_two) return;
+  if (setup.id_mapped_mounts) toml.set(proxy, "capabilities", "[\"remap-ids\"]");
   const std::vector<std::string> exports = {"proxy_plugins", kName, "exports"};
   toml.set(exports, "root", toml_string(setup.root));
   toml.set(exports, "enable_remote_snapshot_annotations", "\"true\"");

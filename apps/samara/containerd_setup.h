@@ -12,6 +12,7 @@ struct NodeSetup {
   std::string address = "/run/samara/snapshotter.sock";  ///< of the snapshotter
   std::string root = "/var/lib/samara/node";             ///< where it keeps what it has: the kubelet's image filesystem
   std::string certs_d = "/etc/containerd/certs.d";       ///< config_path, where containerd has none
+  bool id_mapped_mounts = false;  ///< this kernel can map ids of FUSE mounts: containerd 2 is told that we do for user namespaces
   int layout = 0;  ///< of an empty file: 2 for containerd 1.6 and 1.7, 3 for 2.x
 };
 

@@ -1,4 +1,5 @@
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -34,7 +35,16 @@ struct Options {
   NodeSetup setup;
 };
 
+/// FUSE mounts can have mapped ids since Linux 6.12.
+bool kernel_maps_ids() {
+  utsname system{};
+  int major = 0, minor = 0;
+  if (::uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
+  return major > 6 || (major == 6 && minor >= 12);
+}
+
 absl::Status run(Options& options) {
+  options.setup.id_mapped_mounts = kernel_maps_ids();
   if (!options.containerd.empty()) options.setup.layout = options.containerd.starts_with("1") ? 2 : 3;
   const auto found = read_file(options.config, 4u << 20);
   if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();

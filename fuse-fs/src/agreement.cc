@@ -11,6 +11,7 @@ namespace {
 // Of newer headers than Debian 12's. Source: linux/fuse.h of Linux 6.9.
 constexpr std::int32_t kNotifyResend = 7;
 constexpr std::uint32_t kHasResend = 1u << (39 - 32);  // in flags2
+constexpr std::uint32_t kAllowIdmap = 1u << (40 - 32);  // in flags2; Linux 6.12
 
 constexpr std::size_t kRequestSize = sizeof(fuse_in_header) + sizeof(fuse_init_in);
 
@@ -56,6 +57,15 @@ std::string request_again(const Agreement& agreement) {
 bool can_resend(const Agreement& agreement) {
   const auto in = read_at<fuse_init_in>(agreement.request, sizeof(fuse_in_header));
   return (in.flags & FUSE_INIT_EXT) != 0 && (in.flags2 & kHasResend) != 0;
+}
+
+void allow_id_mapped_mounts(Agreement& agreement) {
+  const auto in = read_at<fuse_init_in>(agreement.request, sizeof(fuse_in_header));
+  if ((in.flags & FUSE_INIT_EXT) == 0 || (in.flags2 & kAllowIdmap) == 0) return;
+  auto out = read_at<fuse_init_out>(agreement.reply, sizeof(fuse_out_header));
+  out.flags |= FUSE_INIT_EXT;
+  out.flags2 |= kAllowIdmap;
+  write_at(agreement.reply, sizeof(fuse_out_header), out);
 }
 
 std::string resend_notice() {

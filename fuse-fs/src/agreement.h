@@ -26,6 +26,11 @@ std::string request_again(const Agreement& agreement);
 /// for such an answer waits until the connection ends.
 bool can_resend(const Agreement& agreement);
 
+/// Says yes in the reply to mounts with their own user and group numbers (id-mapped, FUSE_ALLOW_IDMAP), where the kernel
+/// offers that (since Linux 6.12) and Debian 12's libfuse has no word for it. From then on requests that make nothing
+/// don't tell whose they are.
+void allow_id_mapped_mounts(Agreement& agreement);
+
 /// The message that asks for it, to be written to the connection.
 std::string resend_notice();
 

@@ -1,5 +1,6 @@
 #include "operations.h"
 
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include <string_view>
 
 #include "attributes.h"
+#include "base/text.h"
 #include "directory_page.h"
 #include "entry.h"
 #include "fuse_read_reply.h"
@@ -216,12 +218,20 @@ void getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::size_t
   reply_sized(request, *value, size);
 }
 
+/// Whose request it is. A kernel that may map ids says nobody's; then it is the owner of the process.
+uid_t user_of(fuse_req_t request) {
+  const fuse_ctx* const context = fuse_req_ctx(request);
+  if (context->uid != static_cast<uid_t>(-1)) return context->uid;
+  struct stat process {};
+  return ::stat(str_cat("/proc/", context->pid).c_str(), &process) == 0 ? process.st_uid : context->uid;
+}
+
 void listxattr(fuse_req_t request, fuse_ino_t node, std::size_t size) {
   const Served served(request, Operation::kListxattr);
   MountState& state = served.state();
   const peer::LayerIndex layer = find_layer(state, node);
   if (layer == nullptr) return reply_sized(request, "", size);  // programs take ENOSYS for a failure here
-  const Viewer viewer = fuse_req_ctx(request)->uid == 0 ? Viewer::kSuperuser : Viewer::kOther;
+  const Viewer viewer = user_of(request) == 0 ? Viewer::kSuperuser : Viewer::kOther;
   const auto names = xattr_names(*layer, to_node_id(node).inode, viewer);
   if (!names.ok()) return reply_status(request, names.status());
   reply_sized(request, *names, size);

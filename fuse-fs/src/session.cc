@@ -96,6 +96,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::create(int fuse, const fuse_lo
   if (received < 0) return absl::UnavailableError(errno_status(errno, "read the first FUSE request").message());
   request.resize(static_cast<std::size_t>(received));
   SAMARA_RETURN_IF_ERROR(session->negotiate(answers.get(), std::move(request)));
+  allow_id_mapped_mounts(session->agreement_);
   const std::string& reply = session->agreement_.reply;
   if (::write(fuse, reply.data(), reply.size()) < 0) return errno_status(errno, "answer the first FUSE request");
   SAMARA_RETURN_IF_ERROR(session->speak_through(fuse));

@@ -73,6 +73,21 @@ TEST(Agreement, OffersOnlyWhatWasTaken) {
   EXPECT_EQ(again.size(), before.request.size());
 }
 
+TEST(Agreement, AllowsIdMappedMountsWhereTheKernelOffersThem) {
+  constexpr std::uint32_t kAllowIdmap = 1u << 8, kOther = 1u << 5;
+  const auto taken = [](Agreement agreement) {
+    allow_id_mapped_mounts(agreement);
+    fuse_init_out answer{};
+    std::memcpy(&answer, agreement.reply.data() + sizeof(fuse_out_header), sizeof answer);
+    return std::pair(answer.flags, answer.flags2);
+  };
+
+  EXPECT_EQ(taken(agreement(FUSE_INIT_EXT, kAllowIdmap | kOther, FUSE_ASYNC_READ)),
+            std::pair(static_cast<std::uint32_t>(FUSE_ASYNC_READ | FUSE_INIT_EXT), kAllowIdmap));
+  EXPECT_EQ(taken(agreement(FUSE_INIT_EXT, kOther, FUSE_ASYNC_READ)), std::pair(static_cast<std::uint32_t>(FUSE_ASYNC_READ), 0u));
+  EXPECT_EQ(taken(agreement(0, kAllowIdmap, FUSE_ASYNC_READ)), std::pair(static_cast<std::uint32_t>(FUSE_ASYNC_READ), 0u));
+}
+
 TEST(Agreement, TellsWhetherTheKernelCanRepeatRequests) {
   constexpr std::uint32_t kResend = 1u << 7;
   EXPECT_TRUE(can_resend(agreement(FUSE_INIT_EXT, kResend, 0)));

@@ -89,6 +89,14 @@ TEST(ContainerdSetup, KnowsTheLayoutOfTwo) {
   EXPECT_EQ(TomlText::undo(after), "version = 3\n");
 }
 
+TEST(ContainerdSetup, TellsContainerdTwoOfIdMappedMounts) {
+  const auto tells = [](const std::string& text) { return text.find("capabilities = [\"remap-ids\"]") != std::string::npos; };
+
+  EXPECT_TRUE(tells(set_up("version = 3\n", {.id_mapped_mounts = true})));
+  EXPECT_FALSE(tells(set_up("version = 3\n", {})));
+  EXPECT_FALSE(tells(set_up("version = 2\n", {.id_mapped_mounts = true})));
+}
+
 TEST(ContainerdSetup, WritesAFileWhereThereIsNone) {
   EXPECT_TRUE(absl::IsInvalidArgument(set_up_containerd("", {}).status()));
 

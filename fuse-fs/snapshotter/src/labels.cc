@@ -1,6 +1,8 @@
 #include "snapshotter/labels.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -90,6 +92,39 @@ std::optional<LayerRequest> parse_layer_request(const Labels& labels) {
   }
   request.following = parse_digests(first_label(labels, {"cri.image-layers", "remote/stargz.layers"}));
   return request;
+}
+
+absl::StatusOr<std::uint32_t> id_on_host(std::string_view list, std::uint32_t id) {
+  std::optional<std::uint32_t> found;
+  while (true) {
+    const std::string_view entry = list.substr(0, list.find(','));
+    std::uint32_t inside = 0, outside = 0, count = 0;
+    const char* at = entry.data();
+    const char* const end = at + entry.size();
+    for (std::uint32_t* const number : {&inside, &outside, &count}) {
+      if (number != &inside && (at == end || *at++ != ':')) return absl::InvalidArgumentError("not a list of id mappings");
+      const auto [after, error] = std::from_chars(at, end, *number);
+      if (error != std::errc()) return absl::InvalidArgumentError("not a list of id mappings");
+      at = after;
+    }
+    if (at != end || count > UINT32_MAX - outside) return absl::InvalidArgumentError("not a list of id mappings");
+    if (!found && id >= inside && id - inside < count) found = outside + (id - inside);
+    if (entry.size() == list.size()) break;
+    list.remove_prefix(entry.size() + 1);
+  }
+  if (!found) return absl::NotFoundError(str_cat("id ", id, " isn't mapped"));
+  return *found;
+}
+
+absl::StatusOr<std::optional<IdMapping>> parse_id_mapping(const Labels& labels) {
+  IdMapping mapping{std::string(first_label(labels, {"uidmapping"})), std::string(first_label(labels, {"gidmapping"}))};
+  if (mapping.uids.empty() || mapping.gids.empty()) return std::nullopt;
+  for (const std::string& list : {mapping.uids, mapping.gids}) {
+    if (!id_on_host(list, 0).ok()) {
+      return absl::InvalidArgumentError(str_cat("\"", list, "\" maps no root; \"0:100000:65536\" does"));
+    }
+  }
+  return mapping;
 }
 
 std::optional<Digest> chain_id_of(const Info& info) {

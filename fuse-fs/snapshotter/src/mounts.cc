@@ -18,6 +18,10 @@ std::vector<Mount> make_mounts(const MountPlan& plan, bool index_off) {
   if (is_view && plan.lower.size() == 1) return {bind(plan.lower.front(), "ro")};
   Mount overlay{"overlay", "overlay", {}};
   if (index_off) overlay.options.push_back("index=off");
+  if (!is_view && plan.ids) {
+    overlay.options.push_back(str_cat("uidmap=", plan.ids->uids));
+    overlay.options.push_back(str_cat("gidmap=", plan.ids->gids));
+  }
   if (!is_view) {
     overlay.options.push_back(str_cat("workdir=", plan.work));
     overlay.options.push_back(str_cat("upperdir=", plan.upper));

@@ -148,6 +148,7 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::create_ordinary(Kind kind, const
   Snapshot planned;
   planned.info.kind = kind;
   planned.id = parts_.metadata.reserve_id();
+  planned.info.labels = labels;
   SAMARA_ASSIGN_OR_RETURN(const std::vector<Mount> mounts, mounts_of(planned, chain));
   {
     const std::lock_guard lock(mutex_);
@@ -167,7 +168,12 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::create_ordinary(Kind kind, const
 // A view of parents has no files of its own.
 absl::Status Snapshotter::make_directories_for(const Snapshot& planned, const std::vector<Snapshot>& chain) {
   if (planned.info.kind == Kind::kView && !chain.empty()) return absl::OkStatus();
-  SAMARA_ASSIGN_OR_RETURN(const SnapshotDirectories::Owner owner, root_owner(chain));
+  SAMARA_ASSIGN_OR_RETURN(SnapshotDirectories::Owner owner, root_owner(chain));
+  SAMARA_ASSIGN_OR_RETURN(const std::optional<IdMapping> ids, parse_id_mapping(planned.info.labels));
+  if (ids) {
+    SAMARA_ASSIGN_OR_RETURN(owner.uid, id_on_host(ids->uids, owner.uid));
+    SAMARA_ASSIGN_OR_RETURN(owner.gid, id_on_host(ids->gids, owner.gid));
+  }
   return parts_.directories.create(planned.id, owner.uid, owner.gid);
 }
 
@@ -199,6 +205,7 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::mounts_of(const Snapshot& snapsh
   plan.kind = snapshot.info.kind;
   plan.upper = parts_.directories.files(snapshot.id);
   plan.work = parts_.directories.work(snapshot.id);
+  SAMARA_ASSIGN_OR_RETURN(plan.ids, parse_id_mapping(snapshot.info.labels));
   for (const Snapshot& parent : chain) {
     if (parent.slot) SAMARA_RETURN_IF_ERROR(parts_.layers.ensure(*parent.slot));
     plan.lower.push_back(files_of(parent));

@@ -78,6 +78,26 @@ TEST(LayerRequest, IsNoneUnlessChainAndLayerAreNamed) {
       {{"containerd.io/snapshot.ref", "not a digest"}, {"containerd.io/snapshot/cri.layer-digest", kB}}));
 }
 
+TEST(IdMapping, IsWhatBothLabelsSay) {
+  const std::string uids = "containerd.io/snapshot/uidmapping", gids = "containerd.io/snapshot/gidmapping";
+
+  const auto mapping = parse_id_mapping({{uids, "0:100000:65536"}, {gids, "5:6:1,0:200000:3"}});
+
+  ASSERT_TRUE(mapping.ok() && mapping->has_value()) << mapping.status();
+  EXPECT_EQ((*mapping)->uids, "0:100000:65536");
+  EXPECT_EQ((*mapping)->gids, "5:6:1,0:200000:3");
+  EXPECT_EQ(*parse_id_mapping({{uids, "0:100000:65536"}}), std::nullopt);
+  for (const char* list : {"x", "0", "0:1", "0:1:", "0:1:2:3", "0:1:1,", "1:100000:5", "0:4294967295:2", "-1:0:9", "0:1:0"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(parse_id_mapping({{uids, list}, {gids, "0:1:1"}}).status())) << list;
+  }
+}
+
+TEST(IdMapping, GivesTheNumberOnTheHost) {
+  EXPECT_EQ(*id_on_host("0:100000:10,10:7:1", 9), 100009u);
+  EXPECT_EQ(*id_on_host("0:100000:10,10:7:1", 10), 7u);
+  EXPECT_TRUE(absl::IsNotFound(id_on_host("0:100000:10,10:7:1", 11).status()));
+}
+
 TEST(ChainId, FollowsTheSpecification) {
   const Digest a = *Digest::parse(kA), b = *Digest::parse(kB);
 

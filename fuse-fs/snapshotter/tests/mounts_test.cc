@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 
 MountPlan plan(Kind kind, std::vector<std::string> lower) {
-  return {kind, "/s/7/fs", "/s/7/work", std::move(lower)};
+  return {kind, "/s/7/fs", "/s/7/work", std::move(lower), std::nullopt};
 }
 
 TEST(Mounts, WithoutParentTheOwnDirectoryIsBound) {
@@ -32,6 +32,17 @@ TEST(Mounts, AnActiveSnapshotIsAnOverlayTopmostFirst) {
 TEST(Mounts, AViewOfSeveralHasNoUpperDirectory) {
   EXPECT_THAT(make_mounts(plan(Kind::kView, {"/l/3", "/l/2"}), true),
               ElementsAre(Mount{"overlay", "overlay", {"index=off", "lowerdir=/l/3:/l/2"}}));
+}
+
+TEST(Mounts, OfAContainerInAUserNamespaceSayWhatIdsAreMapped) {
+  MountPlan mapped = plan(Kind::kActive, {"/l/3"});
+  mapped.ids = IdMapping{"0:100000:65536", "0:200000:65536"};
+
+  EXPECT_THAT(make_mounts(mapped, false),
+              ElementsAre(Mount{"overlay",
+                                "overlay",
+                                {"uidmap=0:100000:65536", "gidmap=0:200000:65536", "workdir=/s/7/work",
+                                 "upperdir=/s/7/fs", "lowerdir=/l/3"}}));
 }
 
 TEST(Mounts, TheIndexOptionIsLeftOutWhereTheKernelHasNone) {

@@ -43,6 +43,24 @@ TEST_F(OrdinarySnapshots, AnEmptyRootIsAWritableDirectoryOfMode0755) {
   EXPECT_EQ(stat_of((*mounts)[0].source).st_mode, S_IFDIR | 0755u);
 }
 
+TEST_F(OrdinarySnapshots, OfAUserNamespaceBelongToItsRoot) {
+  stack_.commit_ordinary("one", "", "a");
+  const Labels labels = {{"containerd.io/snapshot/uidmapping", "0:100000:65536"}, {"containerd.io/snapshot/gidmapping", "0:200000:65536"}};
+
+  const auto prepared = stack_->prepare("key", "one", labels);
+  const auto mounts = stack_->mounts("key");
+
+  ASSERT_TRUE(prepared.ok() && mounts.ok()) << prepared.status() << mounts.status();
+  EXPECT_EQ(*prepared, *mounts);
+  EXPECT_EQ(option(mounts->back(), "uidmap"), "0:100000:65536");
+  EXPECT_EQ(option(mounts->back(), "gidmap"), "0:200000:65536");
+  const struct stat upper = stat_of(option(mounts->back(), "upperdir"));
+  EXPECT_EQ(upper.st_uid, 100000u);
+  EXPECT_EQ(upper.st_gid, 200000u);
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      stack_->prepare("other", "one", {{"containerd.io/snapshot/uidmapping", "1:2:3"}, {"containerd.io/snapshot/gidmapping", "0:1:1"}}).status()));
+}
+
 TEST_F(OrdinarySnapshots, AChildIsAnOverlayOfItsParents) {
   stack_.commit_ordinary("one", "", "a");
   stack_.commit_ordinary("two", "one", "b");

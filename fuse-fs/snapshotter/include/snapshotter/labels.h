@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "base/digest.h"
 #include "peer/start_trace.h"
 #include "snapshotter/snapshot.h"
@@ -38,6 +39,17 @@ struct LayerRequest {
 /// Source: containerd.io/snapshot/cri.{layer-digest,image-ref,image-layers}, or
 /// containerd.io/snapshot/remote/stargz.{digest,reference,layers} as the stargz tools send.
 std::optional<LayerRequest> parse_layer_request(const Labels& labels);
+
+/// Whose the files of a container in a user namespace are to be: lists of "<in the container>:<on the host>:<count>", with
+/// commas between, as containerd's mounts take them.
+struct IdMapping {
+  std::string uids, gids;
+};
+/// From containerd.io/snapshot/{uid,gid}mapping; nullopt unless both are there. InvalidArgument for what isn't such a list,
+/// or has no place for root.
+absl::StatusOr<std::optional<IdMapping>> parse_id_mapping(const Labels& labels);
+/// The number on the host; NotFound.
+absl::StatusOr<std::uint32_t> id_on_host(std::string_view list, std::uint32_t id);
 
 /// The chainID of a committed snapshot, from its snapshot.ref label or the end of its name ("<ns>/<n>/<chainID>").
 std::optional<Digest> chain_id_of(const Info& info);
