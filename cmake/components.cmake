@@ -55,3 +55,21 @@ function(samara_protos target)
   target_compile_options(${target} PRIVATE -w)
   target_link_libraries(${target} PUBLIC gRPC::grpc++ protobuf::libprotobuf)
 endfunction()
+
+# samara_embed(TARGET HEADER NAMESPACE PREFIX FILE...): FILEs become part of TARGET, each as a function
+# "std::string_view PREFIX_<name with _ for .>()" that HEADER declares.
+function(samara_embed target header namespace prefix)
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}_${prefix}.cc)
+  set(text "#include \"${header}\"\n\nnamespace ${namespace} {\n")
+  foreach(file ${ARGN})
+    get_filename_component(name ${file} NAME)
+    string(REPLACE "." "_" name ${name})
+    file(READ ${file} content HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${content}")
+    string(APPEND text "std::string_view ${prefix}_${name}() {\n  static constexpr unsigned char kBytes[] = {${bytes}};\n"
+      "  return {reinterpret_cast<const char*>(kBytes), sizeof kBytes};\n}\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  endforeach()
+  file(GENERATE OUTPUT ${out} CONTENT "${text}}  // namespace ${namespace}\n")
+  target_sources(${target} PRIVATE ${out})
+endfunction()

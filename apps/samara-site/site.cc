@@ -84,7 +84,7 @@ absl::Status Site::open_swarm() {
 absl::Status Site::open_seed() {
   if (!options_.seed.enabled) return absl::OkStatus();
   const registry_proxy::Images images(*cache_, upstreams_, manifests_, blobs_, conversions_, start_traces_);
-  seed_.emplace(options_.seed, options_.swarm.enabled, *cache_, images, clock_, metrics_);
+  seed_.emplace(options_.seed, swarm_.get(), *cache_, images, clock_, metrics_);
   return seed_->start();
 }
 
@@ -135,7 +135,7 @@ Source Site::answer_admitted(const http::Request& request, http::ResponseWriter&
   if (seed_ && seed_->handle(request, out)) return Source::kNone;
   if (path.starts_with("/samara/")) return site_api_.handle(request, out);
   // A client that left before the answer is no error of ours.
-  (void)out.respond(404, "samara-site serves /v2/, /samara/, /healthz, /readyz and /metrics\n", "text/plain");
+  (void)out.respond(404, "samara-site serves /v2/, /samara/, /console/, /healthz, /readyz and /metrics\n", "text/plain");
   return Source::kNone;
 }
 

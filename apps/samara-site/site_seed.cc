@@ -18,9 +18,27 @@ seed::Warming::Options warming_options(const SeedOptions& options, bool swarm) {
 
 }  // namespace
 
-SiteSeed::SiteSeed(const SeedOptions& options, bool swarm, cache_index::Cache& cache, registry_proxy::Images images, const Clock& clock,
+SiteSeed::SiteSeed(const SeedOptions& options, const peer::Swarm* swarm, cache_index::Cache& cache, registry_proxy::Images images, const Clock& clock,
                    Metrics& metrics)
-    : options_(options), images_(std::move(images)), warming_(cache.store(), *this, clock, metrics, warming_options(options, swarm)) {}
+    : options_(options),
+      swarm_(swarm),
+      cache_(cache),
+      images_(std::move(images)),
+      warming_(cache.store(), *this, clock, metrics, warming_options(options, swarm != nullptr)),
+      console_(warming_, [this] { return facts(); }, SAMARA_VERSION) {}
+
+seed::SiteFacts SiteSeed::facts() const {
+  seed::SiteFacts facts;
+  if (const auto usage = cache_.usage(); usage.ok()) {
+    facts.disk_used = usage->disk_bytes;
+    facts.disk_limit = usage->limit;
+  }
+  if (const auto layers = cache_.layers(); layers.ok()) facts.layers = layers->size();
+  if (swarm_ == nullptr) return facts;
+  for (const auto& [blob, state] : swarm_->states())
+    facts.swarms.push_back({blob.to_string(), state.pieces, state.pieces_total, state.peers, state.upload_rate, state.uploaded});
+  return facts;
+}
 
 absl::Status SiteSeed::start() {
   SAMARA_RETURN_IF_ERROR(warming_.start());

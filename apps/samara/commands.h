@@ -26,6 +26,8 @@ void add_doctor(CLI::App& app, int& exit_code);
 void add_links(CLI::App& app, int& exit_code);
 void add_tag(CLI::App& app, int& exit_code);
 void add_pins(CLI::App& app, int& exit_code);
+void add_help_commands(CLI::App& app, int& exit_code);
+void add_logs_bundle(CLI::App& app, int& exit_code);
 void add_fleet(CLI::App& app, int& exit_code);
 void add_warm(CLI::App& app, int& exit_code);
 void add_jobs(CLI::App& app, int& exit_code);

@@ -61,6 +61,7 @@ absl::StatusOr<std::string> hosts_file(std::string_view registry, const SiteAcce
   if (!is_default && !registry_proxy::is_registry_name(registry))
     return absl::InvalidArgumentError(str_cat("\"", registry, "\" isn't a registry's host or host:port"));
   if (const absl::Status url = check_url(site.url); !url.ok()) return url;
+  if (const absl::Status node = site.node.empty() ? absl::OkStatus() : check_url(site.node); !node.ok()) return node;
   if (site.cert_file.empty() != site.key_file.empty())
     return absl::InvalidArgumentError("a client certificate needs both its certificate and its key");
 
@@ -71,6 +72,10 @@ absl::StatusOr<std::string> hosts_file(std::string_view registry, const SiteAcce
     text += "# Without `server`, containerd asks the registry itself when the site can't help.\n";
   } else {
     str_append(&text, "# Asked when the site can't help.\nserver = ", quote(upstream_of(registry)), "\n");
+  }
+  if (!site.node.empty()) {
+    text += "\n# This node itself: it names images that were warmed here while the site is away, and nothing else.\n";
+    str_append(&text, "[host.", quote(site.node), "]\n  capabilities = [\"pull\", \"resolve\"]\n");
   }
   str_append(&text, "\n[host.", quote(site.url), "]\n  capabilities = [\"pull\", \"resolve\"]\n");
   if (!site.ca_file.empty()) str_append(&text, "  ca = ", quote(site.ca_file), "\n");

@@ -15,6 +15,7 @@ struct SiteAccess {
   std::string cert_file{}, key_file{};        ///< of the client, when the site wants one
   std::string token{};                        ///< sent as Samara-Token, so that Authorization stays the registry's
   bool only = false;                          ///< never ask the registry itself
+  std::string node{};                         ///< samara-node's `listen`, as a URL: asked first, for what was warmed here
   int containerd_major = 1;                   ///< 2 knows dial_timeout
 };
 

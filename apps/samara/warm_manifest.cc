@@ -126,12 +126,28 @@ void read_object(const YAML::Node& object, int depth, std::size_t& objects, Warm
   manifest.passed_over.push_back(str_cat(kind, " ", name.IsDefined() && name.IsScalar() ? name.Scalar() : ""));
 }
 
+// YAML's own limits, which yaml-cpp doesn't check, and takes memory without end for some of what breaks them.
+// Source: YAML 1.2 §5.1.
+bool is_printable(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') return false;
+    const std::size_t length = byte < 0x80 ? 1 : byte >= 0xc2 && byte < 0xe0 ? 2 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xf0 && byte < 0xf5 ? 4 : 0;
+    if (length == 0 || byte == 0x7f || i + length > text.size()) return false;
+    for (std::size_t next = 1; next < length; ++next)
+      if ((static_cast<unsigned char>(text[i + next]) & 0xc0) != 0x80) return false;
+    i += length;
+  }
+  return true;
+}
+
 template <typename Read>
 absl::StatusOr<WarmManifest> parse(std::string_view yaml, std::string_view file, const Read& read) {
   const auto wrong = [&](const YAML::Mark& mark, std::string_view what) {
     return absl::InvalidArgumentError(str_cat(file, ":", mark.line + 1, ":", mark.column + 1, ": ", what));
   };
   if (yaml.size() > kMostBytes) return absl::InvalidArgumentError(str_cat(file, " is larger than 4 MiB"));
+  if (!is_printable(yaml)) return absl::InvalidArgumentError(str_cat(file, " isn't a text in UTF-8"));
   WarmManifest manifest;
   try {
     read(std::string(yaml), manifest);

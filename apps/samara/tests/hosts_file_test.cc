@@ -69,5 +69,17 @@ TEST(ChangedLines, AreThoseThatDiffer) {
   EXPECT_THAT(changed_lines("a\n", "a\n"), IsEmpty());
 }
 
+TEST(HostsFile, AsksTheNodeItselfBeforeTheSite) {
+  SiteAccess site;
+  site.node = "http://127.0.0.1:7701";
+
+  const auto text = hosts_file("_default", site);
+
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_LT(text->find("[host.\"http://127.0.0.1:7701\"]"), text->find("[host.\"http://127.0.0.1:7700\"]"));
+  site.node = "nowhere";
+  EXPECT_FALSE(hosts_file("_default", site).ok());
+}
+
 }  // namespace
 }  // namespace samara::cli

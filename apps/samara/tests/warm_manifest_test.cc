@@ -45,6 +45,9 @@ TEST(Batch, NamesTheLineOfWhatIsWrong) {
   EXPECT_FALSE(parse_batch("- a\n", "b").ok());
   EXPECT_FALSE(parse_batch("{[", "b").ok());
   EXPECT_FALSE(parse_batch("", "b").ok());
+  EXPECT_FALSE(parse_batch(std::string_view("images: [a\0]", 12), "b").ok());
+  EXPECT_FALSE(parse_batch("images: [\xff]", "b").ok());
+  EXPECT_TRUE(parse_batch("images: [\"\xc3\xa9\"]", "b").ok());
 }
 
 TEST(Kubernetes, FindsTheImagesOfEveryKindThatHasPods) {
