@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "peer/swarm_states.h"
 #include "daemon.h"
 
 namespace samara {
@@ -251,7 +252,11 @@ void Node::answer(const http::Request& request, http::ResponseWriter& out) {
   if (answer_health(request, out, [] { return absl::OkStatus(); }) || answer_metrics(request, out, metrics_)) return;
   if (warmth_ && warmth_->handle(request, out)) return;
   // A client that left before the answer is no error of ours.
-  (void)out.respond(404, "samara-node serves /v2/, /healthz, /readyz and /metrics\n", "text/plain");
+  if (request.target.path == peer::kSwarmsPath) {
+    (void)out.respond(200, swarm_ ? peer::encode(swarm_->states()) : "", "text/plain");
+    return;
+  }
+  (void)out.respond(404, "samara-node serves /v2/, /healthz, /readyz, /metrics and /samara/v1/swarms\n", "text/plain");
 }
 
 void Node::describe(peer::Heartbeat& beat) {

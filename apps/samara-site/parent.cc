@@ -9,6 +9,7 @@ Parent::Parent(const ParentOptions& options, peer::SiteAccess site_access, std::
     : options(options),
       access(std::move(site_access)),
       client(http, options.urls, access),
+      swarms(http, options.urls, access),
       link(cache.store(), clock, metrics, options.link),
       siblings(std::move(others)),
       layers(cache, client, link, siblings.get(), clock, metrics, {}) {}

@@ -8,6 +8,7 @@
 #include "parent_options.h"
 #include "peer/siblings.h"
 #include "peer/site_client.h"
+#include "peer/swarm_sites.h"
 #include "registry_proxy/parent_layers.h"
 #include "registry_proxy/upstream.h"
 
@@ -25,6 +26,7 @@ struct Parent {
   const ParentOptions options;
   const peer::SiteAccess access;
   peer::SiteClient client;
+  peer::SwarmSites swarms;  // whence the pieces of a blob are known before all of it is here
   peer::Link link;
   const std::unique_ptr<peer::Siblings> siblings;  // null: none
   registry_proxy::ParentLayers layers;

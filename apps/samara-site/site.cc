@@ -44,9 +44,13 @@ absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
   SAMARA_RETURN_IF_ERROR(site->open_swarm());
   absl::StatusOr<cache_index::SigningKey> key = cache_index::SigningKey::load_or_create(site->options_.root + "/site.key");
   if (!key.ok()) return key.status();
-  site->neighbour_lists_.emplace(*site->cache_, site->clock_, *std::move(key), seed::NeighbourLists::Options());
+  seed::NeighbourLists::Options neighbours;
+  neighbours.knows = [parent = layers_of(site->parent_)](const Digest& blob) { return parent && parent->index_of(blob); };
+  neighbours.may_have = site->may_have();
+  site->neighbour_lists_.emplace(*site->cache_, site->clock_, *std::move(key), neighbours);
   site->cache_->start_eviction([borrowed = site.get()] { return borrowed->in_use(); });
-  if (site->parent_) site->parent_->layers.start();
+  if (site->parent_)
+    site->parent_->layers.start([borrowed = site.get()](const Digest& blob, bool) { borrowed->share_arriving(blob); });
   SAMARA_RETURN_IF_ERROR(site->open_seed());
   for (const ListenerOptions& listener : site->options_.listeners) SAMARA_RETURN_IF_ERROR(site->listen(listener));
   log::info("samara-site serves", {{"root", site->options_.root},
@@ -76,7 +80,9 @@ absl::Status Site::open_swarm() {
   SAMARA_ASSIGN_OR_RETURN(swarm_, peer::Swarm::create(*cache_, metrics_, options_.swarm.swarm));
   grants_.emplace(seed::Grants::random_secret(), clock_);
   tracker_.emplace(clock_, seed::Tracker::Options());
-  seeding_.emplace(*cache_, *swarm_, *tracker_, *grants_, clock_, seed::Seeding::Options());
+  seed::Seeding::Options options;
+  options.may_have = may_have();
+  seeding_.emplace(*cache_, *swarm_, *tracker_, *grants_, clock_, options);
   seeding_->start();
   return absl::OkStatus();
 }
@@ -86,6 +92,22 @@ absl::Status Site::open_seed() {
   const registry_proxy::Images images(*cache_, upstreams_, manifests_, blobs_, conversions_, start_traces_);
   seed_.emplace(options_.seed, swarm_.get(), *cache_, images, clock_, metrics_);
   return seed_->start();
+}
+
+std::function<bool(const http::Request&, const Digest&)> Site::may_have() {
+  return [this](const http::Request& request, const Digest& blob) { return site_api_.may_have(request, blob); };
+}
+
+/// The nodes trade what has come, while the rest still comes. A parent without swarms leaves them to HTTP.
+void Site::share_arriving(const Digest& blob) {
+  if (!seeding_) return;
+  const peer::LayerIndex index = parent_->layers.index_of(blob);
+  if (index != nullptr && !swarm_->has_joined(blob) && index->info().blob_size >= peer::kMinSwarmBytes) {
+    auto found = parent_->swarms.find(blob);
+    const absl::Status shared = found.ok() ? seeding_->share_arriving(blob, std::move(found->pieces), index) : found.status();
+    if (!shared.ok()) log::debug("an arriving blob isn't shared yet", {{"blob", blob.brief()}, {"error", shared}});
+  }
+  swarm_->look_again(blob);
 }
 
 /// What is on its way goes last, else it would come again and again.
@@ -111,9 +133,10 @@ Site::Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_pt
       blobs_(*cache_, upstreams_, references_, clock_, metrics_, options_.blobs),
       manifests_(*cache_, upstreams_, references_, clock_, metrics_, options_.manifests),
       conversions_(*cache_, blobs_, clock_, metrics_, options_.conversions, layers_of(parent_)),
+      layer_grants_(cache_->store(), clock_),
       mirror_(upstreams_, entitlements_, manifests_, blobs_, conversions_, options_.mirror),
-      site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_, layers_of(parent_)),
-      start_traces_(*cache_) {}
+      site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_, layers_of(parent_), &layer_grants_),
+      start_traces_(*cache_, parent_ == nullptr ? nullptr : &parent_->client) {}
 
 Site::~Site() {
   upstreams_.stop();

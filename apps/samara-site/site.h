@@ -35,6 +35,8 @@ class Site {
   Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache,
        std::unique_ptr<http::Client> client, std::unique_ptr<Parent> parent);
   cache_index::Cache::InUse in_use() const;
+  void share_arriving(const Digest& blob);
+  std::function<bool(const http::Request&, const Digest&)> may_have();
   absl::Status open_swarm();
   absl::Status open_seed();
   absl::Status listen(const ListenerOptions& options);
@@ -56,6 +58,7 @@ class Site {
   registry_proxy::Blobs blobs_;
   registry_proxy::Manifests manifests_;
   registry_proxy::Conversions conversions_;
+  registry_proxy::LayerGrants layer_grants_;
   registry_proxy::Mirror mirror_;
   registry_proxy::SiteApi site_api_;
   registry_proxy::StartTraces start_traces_;

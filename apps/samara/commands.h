@@ -24,6 +24,7 @@ void add_trace(CLI::App& app, int& exit_code);
 void add_hosts_toml(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_links(CLI::App& app, int& exit_code);
+void add_swarm(CLI::App& app, int& exit_code);
 void add_tag(CLI::App& app, int& exit_code);
 void add_pins(CLI::App& app, int& exit_code);
 void add_help_commands(CLI::App& app, int& exit_code);

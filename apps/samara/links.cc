@@ -39,7 +39,8 @@ std::string limit_text(std::uint64_t bytes, const char* per) {
 void print_day(const nlohmann::json& day) {
   std::printf("  %s %10s", day.value("date", "").c_str(), human_size(day.value("total", std::uint64_t{0})).c_str());
   const char* separator = "   ";
-  for (const auto& [why, bytes] : day.value("bytes", nlohmann::json::object()).items()) {
+  const nlohmann::json by_traffic = day.value("bytes", nlohmann::json::object());
+  for (const auto& [why, bytes] : by_traffic.items()) {
     const auto count = bytes.is_number_unsigned() ? bytes.get<std::uint64_t>() : 0;
     if (count == 0) continue;
     std::printf("%s%s %s", separator, why.c_str(), human_size(count).c_str());

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   samara::cli::add_hosts_toml(app, exit_code);
   samara::cli::add_doctor(app, exit_code);
   samara::cli::add_links(app, exit_code);
+  samara::cli::add_swarm(app, exit_code);
   samara::cli::add_tag(app, exit_code);
   samara::cli::add_pins(app, exit_code);
   samara::cli::add_fsck(app, exit_code);

@@ -93,14 +93,14 @@ void ChunkFetcher::Impl::read(const LayerIndex& layer, std::uint32_t position, F
   const absl::StatusOr<cache_index::Chunk> chunk = layer->chunk(position);
   if (!chunk.ok()) return done(chunk.status());
   if (ChunkBytes bytes = memory_.find(chunk->digest)) {
-    FetchMetrics::of(metrics_.from_memory, urgency).add();
+    metrics_.from_memory.add(urgency, chunk->blob_size);
     return done(std::move(bytes));
   }
 
   FlightTable::Joined joined = table_.join(*chunk, layer->info().blob, urgency, done, clock_.now());
   if (joined.refused) return joined.refused->done(std::move(joined.refused->result));
   if (joined.bytes != nullptr) {
-    FetchMetrics::of(metrics_.from_memory, urgency).add();
+    metrics_.from_memory.add(urgency, chunk->blob_size);
     return done(std::move(joined.bytes));
   }
   if (joined.created == nullptr) return;
@@ -151,7 +151,7 @@ void ChunkFetcher::Impl::look_in_cache(const FlightPtr& flight) {
   }
   const auto bytes = std::make_shared<const std::string>(*std::move(read));
   FlightTable::Delivered delivered = table_.deliver(flight, bytes);
-  FetchMetrics::of(metrics_.from_cache, delivered.urgency).add();
+  metrics_.from_cache.add(delivered.urgency, flight->chunk.blob_size);
   note_wait(flight, delivered, "cache");
   remember(flight->chunk.digest, bytes);
   send(std::move(delivered.replies));

@@ -13,20 +13,21 @@ const std::vector<double>& second_buckets() {
   return buckets;
 }
 
-FetchMetrics::PerClass chunks_from(Metrics& metrics, const std::string& source) {
-  FetchMetrics::PerClass counters;
+FetchMetrics::Given given_from(Metrics& metrics, const std::string& source) {
+  FetchMetrics::Given given;
   for (std::size_t i = 0; i < kFetchClasses; ++i) {
-    counters[i] = &metrics.counter("samara_chunks_total", "Chunks given out or prefetched, by where they came from",
-                                   {{"source", source}, {"class", name_of(i)}});
+    const Metrics::Labels labels = {{"source", source}, {"class", name_of(i)}};
+    given.chunks[i] = &metrics.counter("samara_chunks_total", "Chunks given out or prefetched, by where they came from", labels);
+    given.bytes[i] = &metrics.counter("samara_chunk_bytes_total", "Bytes of the frames of those chunks", labels);
   }
-  return counters;
+  return given;
 }
 
 }  // namespace
 
 FetchMetrics::FetchMetrics(Metrics& metrics, const std::vector<RangeSource*>& sources)
-    : from_memory(chunks_from(metrics, "memory")),
-      from_cache(chunks_from(metrics, "cache")),
+    : from_memory(given_from(metrics, "memory")),
+      from_cache(given_from(metrics, "cache")),
       waiting(metrics.gauge("samara_fetch_queue_chunks", "Chunks that wait to be fetched or looked up")),
       memory(metrics.gauge("samara_chunk_memory_bytes", "Uncompressed chunks that are kept in memory")),
       not_stored(metrics.counter("samara_chunks_not_stored_total", "Chunks that the cache could not take")) {
@@ -43,7 +44,7 @@ FetchMetrics::FetchMetrics(Metrics& metrics, const std::vector<RangeSource*>& so
   for (const RangeSource* source : sources) {
     const std::string name(source->name());
     sources_[source] = {
-        .chunks = chunks_from(metrics, name),
+        .given = given_from(metrics, name),
         .bytes = &metrics.counter("samara_fetched_bytes_total", "Bytes of frames that came from a source", {{"source", name}}),
         .wrong = &metrics.counter("samara_verification_failures_total", "Frames that a source gave with wrong bytes",
                                   {{"source", name}})};

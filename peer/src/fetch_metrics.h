@@ -20,10 +20,19 @@ class FetchMetrics {
   static Metrics::Counter& of(const PerClass& counters, FetchClass urgency) {
     return *counters[static_cast<std::size_t>(urgency)];
   }
+  /// What came from one place: chunks, and the bytes of their frames.
+  struct Given {
+    PerClass chunks, bytes;
+    void add(FetchClass urgency, std::uint64_t frame_bytes) const {
+      of(chunks, urgency).add();
+      of(bytes, urgency).add(static_cast<double>(frame_bytes));
+    }
+  };
 
-  PerClass from_memory, from_cache, dropped;
+  Given from_memory, from_cache;
+  PerClass dropped;
   struct Source {
-    PerClass chunks;
+    Given given;
     Metrics::Counter* bytes = nullptr;
     Metrics::Counter* wrong = nullptr;
   };

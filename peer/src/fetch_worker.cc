@@ -107,7 +107,7 @@ void ChunkFetcher::Impl::frame_came(const FlightPtr& flight, std::span<const std
   if (!delivered.first) return;
 
   const FetchClass urgency = delivered.urgency;
-  FetchMetrics::of(metrics_.source(source).chunks, urgency).add();
+  metrics_.source(source).given.add(urgency, flight->chunk.blob_size);
   const std::chrono::duration<double> took = clock_.now() - flight->since;
   metrics_.seconds[static_cast<std::size_t>(urgency)]->observe(took.count());
   if (urgency == FetchClass::kBlocking) blocking_fetch_ended();

@@ -11,6 +11,7 @@
 #include <libtorrent/settings_pack.hpp>
 #include <libtorrent/torrent_info.hpp>
 
+#include "peer/swarm_states.h"
 #include "swarm_fixture.h"
 #include "tcp_nodelay.h"
 
@@ -60,6 +61,35 @@ TEST(Swarm, BringsABlobAndItsChunksIntoTheCache) {
   EXPECT_EQ(node.cache->presence(*layer().index)->chunks, layer().index->info().chunk_count);
   EXPECT_EQ(node.cache->usage()->objects, 1u);  // the bytes lie once
   EXPECT_EQ(node.count("samara_fetched_bytes_total", {{"source", "swarm"}}), static_cast<double>(layer().bytes.size()));
+}
+
+TEST(Swarm, GivesWhatComesIntoTheCacheByOtherWays) {
+  SwarmMachine site, node;
+  ASSERT_TRUE(site.join(layer()).ok());
+  ASSERT_TRUE(node.join(layer(), {site.address()}).ok());
+
+  for (std::uint32_t i = 0; i < layer().index->info().chunk_count; ++i) {
+    site.has_chunk_of(layer(), i, layer().blob());
+    site.swarm->look_again(layer().blob());
+  }
+
+  EXPECT_TRUE(node.wait_for(layer().blob()).ok());
+  EXPECT_TRUE(site.wait_for(layer().blob()).ok());
+  EXPECT_TRUE(site.cache->has_object(layer().blob()));
+  EXPECT_EQ(read_file(node.cache->object_path(layer().blob())).value(), layer().bytes);
+  EXPECT_EQ(site.count("samara_fetched_bytes_total", {{"source", "swarm"}}), 0);
+}
+
+TEST(Swarm, SaysWhatItSharesInLinesThatAProgramReads) {
+  SwarmMachine seed;
+  seed.has_all_of(layer());
+  ASSERT_TRUE(seed.join(layer()).ok());
+
+  const std::string text = encode(seed.swarm->states());
+
+  EXPECT_TRUE(text.starts_with("blob " + layer().blob().to_string() + "\npieces ")) << text;
+  EXPECT_NE(text.find("\nuploaded 0\n"), std::string::npos) << text;
+  EXPECT_TRUE(text.ends_with("\n\n")) << text;
 }
 
 TEST(Swarm, PassesOnWhatCameFromOthers) {

@@ -118,16 +118,21 @@ void Conversions::convert_layer(const BlobRef& layer) {
   enqueue(std::move(job));
 }
 
+std::optional<Repository> Conversions::origin_of(const Digest& layer) const {
+  const auto origin = cache_.store().get(kOriginTable, layer.key());
+  const std::size_t slash = origin.ok() ? origin->find('/') : std::string::npos;
+  if (slash == std::string::npos) return std::nullopt;
+  auto repository = make_repository(origin->substr(0, slash), origin->substr(slash + 1));
+  return repository.ok() ? std::optional(*std::move(repository)) : std::nullopt;
+}
+
 bool Conversions::convert_again(const Digest& made) {
   const auto layers = cache_.layers();
   if (!layers.ok()) return false;
   for (const cache_index::LayerRecord& record : *layers) {
     if (record.blob != made && record.index != made) continue;
-    const auto origin = cache_.store().get(kOriginTable, record.layer.key());
-    const std::size_t slash = origin.ok() ? origin->find('/') : std::string::npos;
-    if (slash == std::string::npos) continue;
-    const auto repository = make_repository(origin->substr(0, slash), origin->substr(slash + 1));
-    if (!repository.ok()) continue;
+    const auto repository = origin_of(record.layer);
+    if (!repository) continue;
     convert_layer({*repository, record.layer, record.layer_size > 0 ? std::optional(record.layer_size) : std::nullopt});
     return true;
   }

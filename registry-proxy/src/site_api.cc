@@ -35,18 +35,19 @@ std::uint64_t number(const http::Target& target, std::string_view key) {
 }  // namespace
 
 SiteApi::SiteApi(cache_index::Cache& cache, Upstreams& upstreams, Entitlements& entitlements, Manifests& manifests,
-                 Blobs& blobs, Conversions& conversions, ParentLayers* parent)
+                 Blobs& blobs, Conversions& conversions, ParentLayers* parent, LayerGrants* grants)
     : cache_(cache),
       upstreams_(upstreams),
       entitlements_(entitlements),
       manifests_(manifests),
       blobs_(blobs),
       conversions_(conversions),
-      parent_(parent) {}
+      parent_(parent),
+      grants_(grants) {}
 
 std::vector<std::string> SiteApi::tables() {
   std::vector<std::string> all;
-  for (const auto& tables : {Manifests::tables(), References::tables(), Entitlements::tables(), ParentLayers::tables(), peer::Link::tables()})
+  for (const auto& tables : {Manifests::tables(), References::tables(), Entitlements::tables(), ParentLayers::tables(), LayerGrants::tables(), peer::Link::tables()})
     all.insert(all.end(), tables.begin(), tables.end());
   return all;
 }
@@ -105,7 +106,27 @@ peer::LayerStatus SiteApi::status_for(const Repository& repository, const Digest
   peer::LayerStatus status = conversions_.status(layer, wait);
   if (status.state != State::kConverted) return status;
   if (const absl::Status reachable = blobs_.check_reachable(blob); !reachable.ok()) return failed(reachable);
+  if (grants_ != nullptr) grants_->note(node_of(request), status.record.blob);
   return status;
+}
+
+bool SiteApi::may_have(const http::Request& request, const Digest& blob) {
+  const std::string node = node_of(request);
+  if (grants_ == nullptr || grants_->may_have(node, blob)) return true;
+  if (!cache_.has_object(blob) && (parent_ == nullptr || parent_->index_of(blob) == nullptr)) return false;
+  const auto layers = cache_.layers();
+  if (!layers.ok()) return false;
+  for (const cache_index::LayerRecord& layer : *layers) {
+    if (layer.blob != blob) continue;
+    const auto repository = conversions_.origin_of(layer.layer);
+    if (!repository) continue;
+    const auto as = entitlements_.admit({*repository, Upstream::Request::Kind::kBlob, layer.layer.to_string(), std::nullopt,
+                                         request.client, node, is_for_anybody(request)});
+    if (!as.ok()) continue;
+    grants_->note(node, blob);
+    return true;
+  }
+  return false;
 }
 
 // Has upstream asked what a tag names now. POST: it costs the registry a request, and changes what is served.

@@ -15,7 +15,7 @@ constexpr std::size_t kMostImages = 10'000;
 int http_status(const absl::Status& status) {
   if (status.ok()) return 200;
   if (absl::IsInvalidArgument(status)) return 400;
-  if (absl::IsNotFound(status) || absl::IsFailedPrecondition(status)) return 404;
+  if (absl::IsNotFound(status) || absl::IsFailedPrecondition(status) || absl::IsUnavailable(status)) return 404;
   return absl::IsResourceExhausted(status) ? 507 : 500;
 }
 
@@ -34,8 +34,10 @@ Source StartTraces::handle(const http::Request& request, http::ResponseWriter& o
       text = "merged\n";
       return add(chain, start);
     }
-    SAMARA_ASSIGN_OR_RETURN(const peer::StartTrace trace, find(chain));
-    text = peer::encode(trace);
+    absl::StatusOr<peer::StartTrace> trace = find(chain);
+    if (absl::IsNotFound(trace.status()) && parent_ != nullptr) trace = parent_->start_trace(chain);
+    SAMARA_RETURN_IF_ERROR(trace.status());
+    text = peer::encode(*trace);
     return absl::OkStatus();
   };
   absl::Status status;

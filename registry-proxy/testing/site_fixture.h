@@ -66,11 +66,12 @@ struct SiteFixture {
         upstreams(upstream_options(settings), client, clock, metrics),
         references(cache->store()),
         entitlements(cache->store(), upstreams, clock),
+        grants(cache->store(), clock),
         manifests(*cache, upstreams, references, clock, metrics, settings.manifests),
         blobs(*cache, upstreams, references, clock, metrics, quick(settings.blobs)),
         conversions(*cache, blobs, clock, metrics, settings.conversions, parent.get()),
         mirror(upstreams, entitlements, manifests, blobs, conversions, with_registry(settings.mirror)),
-        site_api(*cache, upstreams, entitlements, manifests, blobs, conversions, parent.get()),
+        site_api(*cache, upstreams, entitlements, manifests, blobs, conversions, parent.get(), &grants),
         server(*http::Server::create({}, [this](const auto& request, auto& out) { handle(request, out); })) {}
 
   ~SiteFixture() {
@@ -123,6 +124,7 @@ struct SiteFixture {
   Upstreams upstreams;
   References references;
   Entitlements entitlements;
+  LayerGrants grants;
   Manifests manifests;
   Blobs blobs;
   Conversions conversions;

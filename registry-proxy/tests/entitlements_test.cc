@@ -72,6 +72,53 @@ class EntitlementsTest : public ::testing::Test {
   FakeUpstream::Image image_;
 };
 
+TEST_F(EntitlementsTest, OfAPrivateLayerOnlyTheNodeThatWasToldOfItMayReadFromOthers) {
+  SiteFixture::Settings settings = checked();
+  settings.upstream.convert = ConvertPolicy::kOnRequest;
+  start(settings);
+  pull_as_me();
+  const auto status = layer_status();
+  ASSERT_EQ(status.state, peer::LayerStatus::State::kConverted) << status.error;
+  http::Request node, stranger;
+  node.peer = "127.0.0.1:1000";  // which has brought the pull, and asked
+  stranger.peer = "10.0.0.1:1000";
+
+  EXPECT_TRUE(site_->site_api.may_have(node, status.record.blob));
+  EXPECT_FALSE(site_->site_api.may_have(stranger, status.record.blob));
+  EXPECT_FALSE(site_->site_api.may_have(node, image_.config));
+}
+
+TEST_F(EntitlementsTest, OfAPublicLayerEveryNodeMayReadFromOthers) {
+  SiteFixture::Settings settings = checked();
+  settings.upstream.convert = ConvertPolicy::kOnRequest;
+  start(settings);
+  const auto status = layer_status("open");
+  ASSERT_EQ(status.state, peer::LayerStatus::State::kConverted) << status.error;
+  http::Request other;
+  other.peer = "10.0.0.1:1000";
+
+  EXPECT_TRUE(site_->site_api.may_have(other, status.record.blob));
+}
+
+TEST(LayerGrants, RunOutAndAreDropped) {
+  const TempDir directory = *TempDir::create("grants");
+  const auto store = *cache_index::Store::open(directory.path() + "/db", LayerGrants::tables());
+  FakeClock clock;
+  const Digest blob = cache_index::sha256(as_bytes("blob"));
+  LayerGrants grants(*store, clock, hours(24));
+
+  grants.note("cert a", blob);
+  EXPECT_TRUE(grants.may_have("cert a", blob));
+  EXPECT_FALSE(grants.may_have("cert b", blob));
+  clock.advance(hours(24));
+  EXPECT_FALSE(grants.may_have("cert a", blob));
+
+  const LayerGrants later(*store, clock, hours(24));
+  int rows = 0;
+  ASSERT_TRUE(store->scan("layer_grants", "", [&](auto, auto) { return ++rows > 0; }).ok());
+  EXPECT_EQ(rows, 0);
+}
+
 TEST_F(EntitlementsTest, GivesAStrangerNothingOfACachedPrivateImage) {
   start();
   pull_as_me();

@@ -10,7 +10,7 @@ namespace samara::seed {
 absl::StatusOr<peer::NeighbourList> NeighbourLists::list(const Digest& blob, std::string_view url,
                                                          std::string_view address) {
   SAMARA_ASSIGN_OR_RETURN(const std::string self, peer::neighbour_url(url, address));
-  const bool here = cache_.has_object(blob);
+  const bool here = cache_.has_object(blob) || (options_.knows && options_.knows(blob));
   peer::NeighbourList list{.public_key = key_.public_key(), .ticket = {}, .self = self, .ask_again = {}, .urls = {}};
   const auto now = std::chrono::floor<std::chrono::seconds>(clock_.wall_now());
   {
@@ -36,8 +36,11 @@ bool NeighbourLists::handle(const http::Request& request, http::ResponseWriter& 
     return true;
   }
   const absl::StatusOr<Digest> blob = Digest::parse(path.substr(peer::kNeighboursPath.size()));
+  const bool may = blob.ok() && (!options_.may_have || options_.may_have(request, *blob));
   const absl::StatusOr<peer::NeighbourList> found =
-      blob.ok() ? list(*blob, request.target.query_value("url"), http::host_of_peer(request.peer)) : blob.status();
+      !blob.ok() ? blob.status()
+      : !may     ? absl::NotFoundError("this site doesn't know the blob, or this node may not have it")
+                 : list(*blob, request.target.query_value("url"), http::host_of_peer(request.peer));
   if (found.ok()) {
     (void)out.respond(200, peer::encode(*found), "text/plain");
   } else {

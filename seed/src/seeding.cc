@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "peer/swarm_states.h"
 
 namespace samara::seed {
 namespace {
@@ -61,10 +62,14 @@ void Seeding::share(const Digest& blob) {
   if (!shared.ok()) log::warning("a blob can't be shared", {{"blob", blob.to_string()}, {"error", shared}});
 }
 
-absl::Status Seeding::publish(const Digest& blob, peer::BlobPieces pieces) {
+absl::Status Seeding::share_arriving(const Digest& blob, peer::BlobPieces pieces, peer::LayerIndex index) {
+  return swarm_.has_joined(blob) ? absl::OkStatus() : publish(blob, std::move(pieces), std::move(index));
+}
+
+absl::Status Seeding::publish(const Digest& blob, peer::BlobPieces pieces, peer::LayerIndex index) {
   Shared shared{.pieces = pieces, .swarm = peer::tracker_key(peer::infohash(blob, pieces)), .used = clock_.now()};
   SAMARA_RETURN_IF_ERROR(
-      swarm_.join({.digest = blob, .pieces = std::move(pieces), .index = nullptr, .trackers = {}, .peers = {}}));
+      swarm_.join({.digest = blob, .pieces = std::move(pieces), .index = std::move(index), .trackers = {}, .peers = {}}));
   tracker_.open(shared.swarm);
   const std::lock_guard lock(mutex_);
   by_swarm_[shared.swarm] = blob;
@@ -157,20 +162,23 @@ bool Seeding::is_tracker(const http::Request& request) {
 
 bool Seeding::handle(const http::Request& request, http::ResponseWriter& out) {
   const std::string_view path = request.target.path;
-  const bool blob_route = path.starts_with(peer::kSwarmPath);
-  if (!blob_route && !is_tracker(request)) return false;
+  const bool blob_route = path.starts_with(peer::kSwarmPath), states = path == peer::kSwarmsPath;
+  if (!blob_route && !states && !is_tracker(request)) return false;
   const std::string node = http::host_of_peer(request.peer);
   // A client that left needs no answer: the statuses of respond() are dropped.
   if (request.method != "GET" && request.method != "HEAD") {
     out.header("Allow", "GET, HEAD");
     (void)out.respond(405, "only GET and HEAD\n", "text/plain");
+  } else if (states) {
+    (void)out.respond(200, peer::encode(swarm_.states()), "text/plain");
   } else if (!blob_route) {
     const bool announces = path == peer::kAnnouncePath;
     (void)out.respond(200, announces ? announce(request.target, node) : scrape(request.target, node), "text/plain");
   } else if (const auto blob = Digest::parse(path.substr(peer::kSwarmPath.size())); !blob.ok()) {
     (void)out.respond(400, str_cat(to_std(blob.status().message()), "\n"), "text/plain");
   } else {
-    (void)out.respond(200, peer::encode(ticket(*blob, node)), "application/octet-stream");
+    const bool may = !options_.may_have || options_.may_have(request, *blob);
+    (void)out.respond(200, peer::encode(may ? ticket(*blob, node) : peer::SwarmTicket()), "application/octet-stream");
   }
   return true;
 }

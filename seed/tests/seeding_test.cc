@@ -22,9 +22,11 @@ const SwarmLayer& layer() {
 class SiteMachine {
  public:
   SiteMachine() {
-    seeding_.start();
+    options.may_have = [this](const http::Request&, const Digest&) { return everybody_may.load(); };
+    seeding_.emplace(*machine.cache, *machine.swarm, tracker, grants, clock, options);
+    seeding_->start();
     auto server = http::Server::create({.listen = "127.0.0.1:0"}, [this](const auto& request, auto& out) {
-      if (!seeding_.handle(request, out)) (void)out.respond(404);
+      if (!seeding_->handle(request, out)) (void)out.respond(404);
     });
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -35,11 +37,30 @@ class SiteMachine {
   SystemClock clock;
   Grants grants{Grants::random_secret(), clock};
   Tracker tracker{clock, {}};
+  std::atomic<bool> everybody_may{true};
 
  private:
-  Seeding seeding_{*machine.cache, *machine.swarm, tracker, grants, clock, {}};
+  Seeding::Options options;
+  std::optional<Seeding> seeding_;
   std::unique_ptr<http::Server> server_;
 };
+
+TEST(Seeding, GivesATicketOnlyToWhoMayHaveTheBlob) {
+  SiteMachine site;
+  site.machine.has_all_of(layer());
+  http::Client client;
+  http::ClientRequest request;
+  request.url = site.url() + std::string(peer::kSwarmPath) + layer().blob().to_string();
+  site.everybody_may = false;
+
+  const auto refused = client.get(request);
+  site.everybody_may = true;
+  const auto given = client.get(request);
+
+  ASSERT_TRUE(refused.ok() && given.ok());
+  EXPECT_THAT(refused->body, HasSubstr("state none"));
+  EXPECT_THAT(given->body, testing::Not(HasSubstr("state none")));
+}
 
 /// Remembers what it was asked for, and lets a test wait for that.
 class AskedReader final : public peer::ChunkReader {

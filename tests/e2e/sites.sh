@@ -18,12 +18,20 @@ blob_of_edge() { printf 'sha256:%s\n' "$(edge_get "$1" "/samara/v1/objects/$2" |
 has_come_to() { (($(link_payload "$1") > $2)); }
 
 
+# swarm_bytes_of DIRECTORY NETNS: what the node got through the swarm.
+swarm_bytes_of() {
+  in_namespace "$2" curl -sf "http://$(node_address "$1")/metrics" |
+    awk '/^samara_fetched_bytes_total{source="swarm"}/ { sum += $NF } END { printf "%d\n", sum }'
+}
+
 need_root
 need_fuse
 need_overlayfs
 temporary_directory work
 sites_network 2 200mbit
-start_centre
+swarm_configuration='[swarm]
+enabled = true'
+extra_site_configuration=$swarm_configuration start_centre
 image=$(image_of python)
 begin_ordinary_in_centre() {
   write_hosts "$work/ordinary/containerd" "$local_registry" "http://$registry_address"
@@ -67,12 +75,20 @@ begin_edge_node "$work/second" 1
 equal "the output on a second node" "$(run_image "$work/second" "$image" --first-output)" "$(output_of python)"
 equal "what that took of the link" "$(link_payload 1)" "$before"
 
-# Another edge has it all once too; what is on the nodes is what a registry gave.
-start_edge 2
+# Another edge has it all once too, and passes it on by a swarm of its own; what is on the nodes is what a registry gave.
+start_edge 2 "$swarm_configuration"
+extra_node_configuration+=$'\n'$swarm_configuration
 begin_edge_node "$work/third" 2
 cri "$work/third/containerd" pull "$pause_image"
 equal "the output at the second edge" "$(run_image "$work/third" "$image" --first-output)" "$(output_of python)"
 eventually 120 "all has come to the second edge" edge_has_all 2
 less_than "what crossed the second link" "$(link_payload 2)" $((wanted * 102 / 100))
+eventually 120 "the background fetch at the second edge" node_is_complete "$work/third"
+at_least "what came to the node by the swarm" "$(swarm_bytes_of "$work/third" "${edge_hosts[2]}")" $((wanted / 4))
+contains "what samara swarm says" \
+  "$(in_namespace "${edge_hosts[2]}" "$build_directory/apps/samara" swarm --address "http://$(node_address "$work/third")")" \
+  "from swarm +background"
+contains "what samara links says" \
+  "$(in_namespace "${edge_hosts[2]}" "$build_directory/apps/samara" links --site "http://$(edge_address 2)")" "parent: up since"
 run_image "$work/ordinary" "$image" --first-output >/dev/null
 for node in first second third; do same_tree "$work/$node" "$image"; done

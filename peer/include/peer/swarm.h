@@ -70,6 +70,9 @@ class Swarm {
   virtual void pause(const Digest& blob) = 0;
   virtual void resume(const Digest& blob) = 0;
 
+  /// Chunks of the blob came into the cache by other ways: pieces that they cover are given from now on. Reads the disk.
+  virtual void look_again(const Digest& blob) = 0;
+
   virtual bool has_joined(const Digest& blob) const = 0;
   /// NotFound unless shared.
   virtual absl::StatusOr<State> state(const Digest& blob) const = 0;

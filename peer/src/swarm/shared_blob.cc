@@ -80,25 +80,37 @@ std::size_t SharedBlob::first_chunk_after(std::uint64_t offset) const {
   return static_cast<std::size_t>(it - chunks_.begin());
 }
 
-bool SharedBlob::cover(cache_index::Cache& cache, std::uint32_t piece) {
-  std::uint64_t covered = file_->pieces().offset(piece);
-  const std::uint64_t end = covered + file_->pieces().length(piece);
-  const std::size_t first = first_chunk_after(covered);
-  std::size_t last = first;
-  for (; last < chunks_.size() && covered < end; ++last) {
-    if (chunks_[last].blob_offset > covered || !cache.has_chunk(chunks_[last].digest)) return false;
-    covered = chunks_[last].blob_range().end;
+std::optional<SharedBlob::Covered> SharedBlob::covered(const cache_index::Cache& cache, std::uint32_t piece) const {
+  Covered found{.piece = piece, .chunks = {}};
+  std::uint64_t end = file_->pieces().offset(piece);
+  const std::uint64_t piece_end = end + file_->pieces().length(piece);
+  for (std::size_t i = first_chunk_after(end); i < chunks_.size() && end < piece_end; ++i) {
+    if (chunks_[i].blob_offset > end || !cache.has_chunk(chunks_[i].digest)) return std::nullopt;
+    end = chunks_[i].blob_range().end;
+    found.chunks.push_back(chunks_[i]);
   }
-  if (covered < end) return false;
-  for (std::size_t i = first; i < last; ++i) {
-    if (!cache.fill_in(file_->blob(), chunks_[i]).ok()) return false;
+  return end < piece_end ? std::nullopt : std::optional(std::move(found));
+}
+
+std::vector<SharedBlob::Covered> SharedBlob::newly_covered(const cache_index::Cache& cache) const {
+  std::vector<Covered> all;
+  for (std::uint32_t i = 0; i < total(); ++i) {
+    if (have_[i]) continue;
+    if (std::optional<Covered> one = covered(cache, i)) all.push_back(*std::move(one));
   }
-  return file_->verify(piece);
+  return all;
+}
+
+bool fill_in(cache_index::Cache& cache, BlobFile& file, const SharedBlob::Covered& covered) {
+  for (const Chunk& chunk : covered.chunks) {
+    if (!cache.fill_in(file.blob(), chunk).ok()) return false;
+  }
+  return file.verify(covered.piece);
 }
 
 void SharedBlob::take_covered(cache_index::Cache& cache) {
-  for (std::uint32_t i = 0; i < total(); ++i) {
-    if (!have_[i] && cover(cache, i)) set(i);
+  for (const Covered& one : newly_covered(cache)) {
+    if (fill_in(cache, *file_, one)) set(one.piece);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "blob_file.h"
@@ -26,6 +27,14 @@ class SharedBlob {
   bool was_complete() const { return was_complete_; }  ///< when it was opened
   std::string have_bits() const;
 
+  /// A piece that isn't counted yet, and the chunks that hold it.
+  struct Covered {
+    std::uint32_t piece;
+    std::vector<cache_index::Chunk> chunks;
+  };
+  /// Those of which every chunk is in the cache by now; reads no content.
+  std::vector<Covered> newly_covered(const cache_index::Cache& cache) const;
+
   /// A piece came, verified. Returns the chunks that are here whole because of it.
   std::vector<cache_index::Chunk> add(std::uint32_t piece);
 
@@ -34,7 +43,7 @@ class SharedBlob {
   void read_chunks(const cache_index::IndexReader& index);
   /// Counts the pieces that chunks in the cache cover, after filling them in.
   void take_covered(cache_index::Cache& cache);
-  bool cover(cache_index::Cache& cache, std::uint32_t piece);
+  std::optional<Covered> covered(const cache_index::Cache& cache, std::uint32_t piece) const;
   /// The first chunk that ends behind `offset`.
   std::size_t first_chunk_after(std::uint64_t offset) const;
   void set(std::uint32_t piece);
@@ -45,5 +54,8 @@ class SharedBlob {
   std::uint32_t count_ = 0;
   std::vector<cache_index::Chunk> chunks_;  // distinct frames, by blob_offset, none overlapping; none once complete
 };
+
+/// Puts a covered piece's chunks in their places in the blob's file; is the piece's hash right then?
+bool fill_in(cache_index::Cache& cache, BlobFile& file, const SharedBlob::Covered& covered);
 
 }  // namespace samara::peer

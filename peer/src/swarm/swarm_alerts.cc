@@ -60,7 +60,7 @@ void TorrentSwarm::piece_finished(const Digest& blob, Entry& entry, std::uint32_
   std::vector<cache_index::Chunk> chunks = entry.shared.add(piece);
   entry.dirty = true;
   const BlobPieces& pieces = entry.shared.file()->pieces();
-  fetched_.add(pieces.length(piece));
+  if (entry.found.erase(piece) == 0) fetched_.add(pieces.length(piece));
   if (!chunks.empty()) {
     chunks_->run([this, blob, chunks = std::move(chunks)] {
       for (const cache_index::Chunk& chunk : chunks) {

@@ -212,6 +212,30 @@ void TorrentSwarm::drop(const Digest& blob, const absl::Status& why) {
   if (options_.on_complete) options_.on_complete(blob, why);
 }
 
+/// libtorrent takes such a piece as if a peer had given it: it is written once more, in the same place, and hashed.
+void TorrentSwarm::look_again(const Digest& blob) {
+  std::vector<SharedBlob::Covered> pieces;
+  std::shared_ptr<BlobFile> file;
+  std::optional<lt::torrent_handle> handle;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = entries_.find(blob);
+    if (it == entries_.end() || it->second.shared.is_complete()) return;
+    pieces = it->second.shared.newly_covered(cache_);
+    std::erase_if(pieces, [&](const SharedBlob::Covered& one) { return !it->second.found.insert(one.piece).second; });
+    file = it->second.shared.file();
+    handle = it->second.handle;
+  }
+  for (const SharedBlob::Covered& one : pieces) {
+    std::vector<char> bytes(file->pieces().length(one.piece));
+    const std::span<std::uint8_t> content(reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size());
+    if (!fill_in(cache_, *file, one) || !file->read_unverified(one.piece, 0, content).ok()) continue;
+    ask(*handle, [&](const lt::torrent_handle& live) {
+      live.add_piece(lt::piece_index_t(static_cast<int>(one.piece)), std::move(bytes));
+    });
+  }
+}
+
 std::optional<lt::torrent_handle> TorrentSwarm::find(const Digest& blob) const {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(blob);

@@ -35,6 +35,7 @@ class TorrentSwarm final : public Swarm {
   void leave(const Digest& blob) override;
   void pause(const Digest& blob) override;
   void resume(const Digest& blob) override;
+  void look_again(const Digest& blob) override;
   bool has_joined(const Digest& blob) const override;
   absl::StatusOr<State> state(const Digest& blob) const override;
   std::vector<std::pair<Digest, State>> states() const override;
@@ -46,6 +47,7 @@ class TorrentSwarm final : public Swarm {
     lt::torrent_handle handle;
     std::string key;  // as BlobFiles knows it
     SharedBlob shared;
+    std::set<std::uint32_t> found{};  // pieces that the cache covered; libtorrent is looking at them
     bool dirty = false;    // pieces came that memory_ doesn't know of
     bool stopped = false;  // the disk refused a write; tried again later
     std::uint64_t wrong_pieces = 0;

@@ -54,6 +54,9 @@ class Conversions {
   /// False when that isn't known.
   bool convert_again(const Digest& made);
 
+  /// Where a converted layer came from; nullopt when that isn't known.
+  std::optional<Repository> origin_of(const Digest& layer) const;
+
   /// What is known of a layer; waits up to `wait` while it is waiting or being converted.
   peer::LayerStatus status(const Digest& layer, std::chrono::milliseconds wait = {});
 

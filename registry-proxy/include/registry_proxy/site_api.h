@@ -10,6 +10,7 @@
 #include "registry_proxy/blobs.h"
 #include "registry_proxy/conversions.h"
 #include "registry_proxy/entitlements.h"
+#include "registry_proxy/layer_grants.h"
 #include "registry_proxy/manifests.h"
 #include "registry_proxy/source.h"
 #include "registry_proxy/upstream.h"
@@ -26,9 +27,14 @@ class SiteApi {
  public:
   /// Every table of the cache's store that the parts of a site use; pass them to Cache::open().
   static std::vector<std::string> tables();
-  /// Everything is borrowed. `parent`: null without a parent site.
+  /// Everything is borrowed. `parent`: null without a parent site; `grants`: null where
+  /// nobody wants to know.
   SiteApi(cache_index::Cache& cache, Upstreams& upstreams, Entitlements& entitlements, Manifests& manifests, Blobs& blobs,
-          Conversions& conversions, ParentLayers* parent = nullptr);
+          Conversions& conversions, ParentLayers* parent = nullptr, LayerGrants* grants = nullptr);
+
+  /// May whoever asks have the blob of a converted layer from the other nodes of the site? Who was told of the layer
+  /// may, and who may read the repository that it came from. May ask the registry.
+  bool may_have(const http::Request& request, const Digest& blob);
 
   /// Answers a request whose path begins with "/samara/".
   Source handle(const http::Request& request, http::ResponseWriter& out);
@@ -48,6 +54,7 @@ class SiteApi {
   Blobs& blobs_;
   Conversions& conversions_;
   ParentLayers* const parent_;
+  LayerGrants* const grants_;
   std::mutex mutex_;
   std::set<Digest> of_layers_;  // indexes and blobs; grows with what is converted
 };

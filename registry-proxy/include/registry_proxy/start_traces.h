@@ -8,6 +8,7 @@
 
 #include "base/http/server.h"
 #include "cache_index/cache.h"
+#include "peer/site_client.h"
 #include "peer/start_trace.h"
 #include "registry_proxy/source.h"
 
@@ -24,8 +25,8 @@ class StartTraces {
  public:
   static std::vector<std::string> tables();
   static bool is_ours(std::string_view path) { return path.starts_with(peer::kTracesPath); }
-  /// Borrowed.
-  explicit StartTraces(cache_index::Cache& cache) : cache_(cache) {}
+  /// Borrowed. `parent`: asked for what isn't known here; null: nobody is.
+  explicit StartTraces(cache_index::Cache& cache, peer::SiteClient* parent = nullptr) : cache_(cache), parent_(parent) {}
 
   /// Answers a request whose path is_ours().
   Source handle(const http::Request& request, http::ResponseWriter& out);
@@ -42,6 +43,7 @@ class StartTraces {
   absl::Status check_room(const Digest& chain);
 
   cache_index::Cache& cache_;
+  peer::SiteClient* const parent_;
   std::mutex mutex_;  // guards what follows, and makes a merge one step
   std::map<Digest, std::uint32_t> chunk_counts_;  // by diffID, of every converted layer that was looked at
   std::set<Digest> seen_;                         // their indexes

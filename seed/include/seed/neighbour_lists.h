@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <string_view>
 
@@ -24,6 +25,10 @@ class NeighbourLists {
   struct Options {
     BlobReaders::Options readers{};
     std::chrono::hours ticket_lifetime{24};
+    /// Does this site know a blob that isn't in its cache whole? Null: it doesn't.
+    std::function<bool(const Digest& blob)> knows = nullptr;
+    /// May whoever asks have the blob? Who may not is told that the site doesn't know it. Null: everybody may.
+    std::function<bool(const http::Request& request, const Digest& blob)> may_have = nullptr;
   };
   /// The first two are borrowed.
   NeighbourLists(const cache_index::Cache& cache, const Clock& clock, cache_index::SigningKey key, const Options& options)

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -28,6 +29,8 @@ class Seeding {
   struct Options {
     std::chrono::milliseconds idle{600'000};
     std::chrono::milliseconds check_idle{60'000};
+    /// May whoever asks have the blob? Who may not is told that the site shares nothing of it. Null: everybody may.
+    std::function<bool(const http::Request& request, const Digest& blob)> may_have = nullptr;
   };
   /// Everything is borrowed.
   Seeding(cache_index::Cache& cache, peer::Swarm& swarm, Tracker& tracker, const Grants& grants, Clock& clock,
@@ -35,6 +38,10 @@ class Seeding {
   ~Seeding() { stop(); }
   void start();
   void stop();
+
+  /// Shares a blob of which only a part is here yet; look_again() of the swarm tells of more. `pieces`: the parent
+  /// site's. OK at once for one that is shared.
+  absl::Status share_arriving(const Digest& blob, peer::BlobPieces pieces, peer::LayerIndex index);
 
   /// Whether a request is one to the tracker, which asks for tokens of its own and for nothing else.
   static bool is_tracker(const http::Request& request);
@@ -58,7 +65,7 @@ class Seeding {
 
   void work(std::stop_token stop);
   void share(const Digest& blob);
-  absl::Status publish(const Digest& blob, peer::BlobPieces pieces);
+  absl::Status publish(const Digest& blob, peer::BlobPieces pieces, peer::LayerIndex index = nullptr);
   void touch(const Digest& blob);
   void pause_idle();
 
