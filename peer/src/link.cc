@@ -136,16 +136,20 @@ Link::Transfer::~Transfer() {
   link_.save(false);
 }
 
-absl::Status Link::Transfer::came(std::uint64_t bytes, const std::stop_token& stop) {
+void Link::Transfer::came(std::uint64_t bytes) {
   link_.count(traffic_, bytes);
-  std::unique_lock lock(link_.mutex_);
-  const nanoseconds pause = link_.pace(bytes);
-  if (traffic_ != Traffic::kBackground) return absl::OkStatus();
+  const std::lock_guard lock(link_.mutex_);
+  pause_ = link_.pace(bytes);
   const std::uint64_t paid = std::min(bytes, reserved_);
   reserved_ -= paid;
-  link_.reserved_ -= paid;
+  if (traffic_ == Traffic::kBackground) link_.reserved_ -= paid;
+}
+
+absl::Status Link::Transfer::wait(const std::stop_token& stop) {
+  if (traffic_ != Traffic::kBackground) return absl::OkStatus();
+  std::unique_lock lock(link_.mutex_);
   link_.calm_.wait_for(lock, stop, kYield, [&] { return link_.urgent_ == 0; });
-  if (pause > nanoseconds(0)) link_.calm_.wait_for(lock, stop, pause, [] { return false; });
+  if (pause_ > nanoseconds(0)) link_.calm_.wait_for(lock, stop, pause_, [] { return false; });
   return stop.stop_requested() ? absl::CancelledError("stopped") : absl::OkStatus();
 }
 

@@ -21,10 +21,9 @@ absl::Status LinkSource::fetch_as(Traffic traffic, const Digest& object, const B
   const FetchClass urgency = traffic <= Traffic::kBackground ? static_cast<FetchClass>(traffic) : FetchClass::kBlocking;
   absl::Status receiver;
   const absl::Status status = site_.fetch_for(urgency, object, range, stop, [&](std::span<const std::uint8_t> bytes) {
+    transfer.came(bytes.size());
     receiver = on_bytes(bytes);
-    // Verified bytes first, then the pause.
-    const absl::Status paced = transfer.came(bytes.size(), stop);
-    return receiver.ok() ? paced : receiver;
+    return receiver.ok() ? transfer.wait(stop) : receiver;
   });
   if (receiver.ok() && !absl::IsCancelled(status)) link_.note(status);
   return status;

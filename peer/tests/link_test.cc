@@ -20,7 +20,8 @@ class LinkTest : public ::testing::Test {
   void carry(Link& link, Traffic traffic, std::uint64_t bytes) {
     ASSERT_TRUE(link.begin(traffic, bytes).ok());
     Link::Transfer transfer(link, traffic, traffic == Traffic::kBackground ? bytes : 0);
-    EXPECT_TRUE(transfer.came(bytes, {}).ok());
+    transfer.came(bytes);
+    EXPECT_TRUE(transfer.wait({}).ok());
   }
   std::uint64_t bytes(const Link& link, Traffic traffic) {
     return link.ledger(1).days[0].bytes[static_cast<std::size_t>(traffic)];
@@ -94,7 +95,8 @@ TEST_F(LinkTest, ABackgroundTransferThatIsStoppedWhileItWaitsForItsTurnSaysSo) {
   Link::Transfer transfer(link, Traffic::kBackground, kMiB);
   stop.request_stop();
 
-  EXPECT_TRUE(absl::IsCancelled(transfer.came(kMiB, stop.get_token())));
+  transfer.came(kMiB);
+  EXPECT_TRUE(absl::IsCancelled(transfer.wait(stop.get_token())));
   EXPECT_EQ(bytes(link, Traffic::kBackground), kMiB);
 }
 

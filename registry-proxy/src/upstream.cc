@@ -231,7 +231,7 @@ Upstream::Outcome Upstream::ask(std::size_t endpoint, const Request& request, co
       },
       [&](std::span<const std::uint8_t> data) {
         bytes.add(static_cast<double>(data.size()));
-        if (transfer) (void)transfer->came(data.size(), {});  // counts; it is never held up
+        if (transfer) transfer->came(data.size());
         return pass(on_body(data));
       });
   metrics_->note_request(request.kind, outcome.status);

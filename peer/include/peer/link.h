@@ -65,13 +65,16 @@ class Link {
     Transfer(Link& link, Traffic traffic, std::uint64_t bytes) : link_(link), traffic_(traffic), reserved_(bytes) {}
     Transfer(const Transfer&) = delete;
     ~Transfer();
-    /// So many bytes came. Waits, if this is background, until the next are due. Cancelled (`stop`).
-    absl::Status came(std::uint64_t bytes, const std::stop_token& stop);
+    /// So many bytes came.
+    void came(std::uint64_t bytes);
+    /// Waits, if this is background, until the next are due. Cancelled (`stop`).
+    absl::Status wait(const std::stop_token& stop);
 
    private:
     Link& link_;
     const Traffic traffic_;
     std::uint64_t reserved_;
+    std::chrono::nanoseconds pause_{0};  // that what came last costs
   };
   /// OK when a transfer of about so many bytes may begin: the caller then makes a Transfer of just these.
   /// Errors: ResourceExhausted (the day's budget).

@@ -42,6 +42,9 @@ void TorrentSwarm::take(const lt::alert& alert) {
   Entry& entry = entries_.at(blob);
   if (const auto* finished = lt::alert_cast<lt::piece_finished_alert>(&alert)) {
     piece_finished(blob, entry, static_cast<std::uint32_t>(static_cast<int>(finished->piece_index)));
+  } else if (lt::alert_cast<lt::torrent_checked_alert>(&alert) != nullptr) {
+    entry.checked = true;  // before, it drops what it is given
+    chunks_->run([this, blob] { look_again(blob); });
   } else if (const auto* failed = lt::alert_cast<lt::hash_failed_alert>(&alert)) {
     ++entry.wrong_pieces;
     wrong_.add();

@@ -220,7 +220,7 @@ void TorrentSwarm::look_again(const Digest& blob) {
   {
     const std::lock_guard lock(mutex_);
     const auto it = entries_.find(blob);
-    if (it == entries_.end() || it->second.shared.is_complete()) return;
+    if (it == entries_.end() || !it->second.checked || it->second.shared.is_complete()) return;
     pieces = it->second.shared.newly_covered(cache_);
     std::erase_if(pieces, [&](const SharedBlob::Covered& one) { return !it->second.found.insert(one.piece).second; });
     file = it->second.shared.file();
@@ -231,7 +231,9 @@ void TorrentSwarm::look_again(const Digest& blob) {
     const std::span<std::uint8_t> content(reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size());
     if (!fill_in(cache_, *file, one) || !file->read_unverified(one.piece, 0, content).ok()) continue;
     ask(*handle, [&](const lt::torrent_handle& live) {
-      live.add_piece(lt::piece_index_t(static_cast<int>(one.piece)), std::move(bytes));
+      const lt::piece_index_t piece(static_cast<int>(one.piece));
+      bytes.resize(static_cast<std::size_t>(live.torrent_file()->piece_size(piece)));  // zeros behind the blob's end
+      live.add_piece(piece, std::move(bytes));
     });
   }
 }

@@ -48,6 +48,7 @@ class TorrentSwarm final : public Swarm {
     std::string key;  // as BlobFiles knows it
     SharedBlob shared;
     std::set<std::uint32_t> found{};  // pieces that the cache covered; libtorrent is looking at them
+    bool checked = false;  // libtorrent takes pieces of ours
     bool dirty = false;    // pieces came that memory_ doesn't know of
     bool stopped = false;  // the disk refused a write; tried again later
     std::uint64_t wrong_pieces = 0;
