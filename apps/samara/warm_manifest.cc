@@ -126,8 +126,7 @@ void read_object(const YAML::Node& object, int depth, std::size_t& objects, Warm
   manifest.passed_over.push_back(str_cat(kind, " ", name.IsDefined() && name.IsScalar() ? name.Scalar() : ""));
 }
 
-// YAML's own limits, which yaml-cpp doesn't check, and takes memory without end for some of what breaks them.
-// Source: YAML 1.2 §5.1.
+// What YAML allows in a text at all, which yaml-cpp doesn't check. Source: YAML 1.2 §5.1.
 bool is_printable(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);

@@ -193,7 +193,8 @@ absl::Status WarmPlacer::look(const WarmOrder& order, const std::stop_token& sto
 absl::Status WarmPlacer::place(const WarmOrder& order, const std::stop_token& stop) {
   SAMARA_ASSIGN_OR_RETURN(const WarmImage image, site_.image(order.task.manifest, stop));
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock_.wall_now().time_since_epoch()).count();
-  SAMARA_RETURN_IF_ERROR(pin(image, std::max(order.pin_until, static_cast<std::uint64_t>(now) + kWorkingPin)));
+  const std::string working = str_cat(pin_name(image), ", being placed");
+  SAMARA_RETURN_IF_ERROR(pin(image, working, std::max(order.pin_until, static_cast<std::uint64_t>(now) + kWorkingPin)));
   const auto work = [&]() -> absl::Status {
     SAMARA_RETURN_IF_ERROR(keep_manifests(image));
     SAMARA_ASSIGN_OR_RETURN(const Layers layers, place_indexes(image, stop));
@@ -212,21 +213,27 @@ absl::Status WarmPlacer::place(const WarmOrder& order, const std::stop_token& st
     }
     return status;
   };
-  const absl::Status done = work();
-  const absl::Status pinned = done.ok() ? end_pin(image, order) : cache_.remove_pin(pin_name(image));
-  return done.ok() ? pinned : done;
+  absl::Status done = work();
+  if (done.ok() && order.pin_until > 0) done = keep_pin(image, order.pin_until);
+  const absl::Status removed = cache_.remove_pin(working);
+  return done.ok() ? removed : done;
 }
 
-absl::Status WarmPlacer::pin(const WarmImage& image, std::uint64_t until) {
-  Cache::Pin pin{.name = pin_name(image), .reason = "samara warm", .expires = until, .members = {image.digest, cache_index::sha256(as_bytes(image.config))}};
+absl::Status WarmPlacer::pin(const WarmImage& image, std::string name, std::uint64_t until) {
+  Cache::Pin pin{.name = std::move(name), .reason = "samara warm", .expires = until, .members = {image.digest, cache_index::sha256(as_bytes(image.config))}};
   if (!image.index.empty()) pin.members.push_back(cache_index::sha256(as_bytes(image.index)));
   for (const WarmImage::Layer& layer : image.layers) pin.members.push_back(layer.record.layer);
   return cache_.add_pin(pin);
 }
 
-absl::Status WarmPlacer::end_pin(const WarmImage& image, const WarmOrder& order) {
-  if (order.pin_until > 0) return pin(image, order.pin_until);
-  return cache_.remove_pin(pin_name(image));
+/// Until then, or for as long as another order wanted it.
+absl::Status WarmPlacer::keep_pin(const WarmImage& image, std::uint64_t until) {
+  std::string name = pin_name(image);
+  SAMARA_ASSIGN_OR_RETURN(const std::vector<Cache::Pin> pins, cache_.pins());
+  for (const Cache::Pin& pin : pins) {
+    if (pin.name == name) until = std::max(until, pin.expires);
+  }
+  return pin(image, std::move(name), until);
 }
 
 absl::Status WarmPlacer::keep_manifests(const WarmImage& image) {

@@ -69,10 +69,13 @@ class OneImageSite final : public WarmSite, public peer::ChunkReader {
 class WarmPlacerTest : public ::testing::Test {
  protected:
   WarmPlacerTest() : cache_(*cache_index::Cache::open({.root = directory_.path()}, WarmPlacer::tables())), site_(*cache_) {
+    make_placer(WarmPlacer::Options().give_up);
+  }
+  void make_placer(std::chrono::milliseconds give_up) {
     WarmPlacer::Options options;
     options.fetch.quiet = std::chrono::milliseconds(0);
     options.fetch.poll = options.poll = std::chrono::milliseconds(1);
-    options.give_up = std::chrono::milliseconds(50);
+    options.give_up = give_up;
     placer_ = std::make_unique<WarmPlacer>(*cache_, site_, site_, clock_, options);
     placer_->start();
   }
@@ -125,6 +128,17 @@ TEST_F(WarmPlacerTest, AnIndexIsAllThatItTakesToMount) {
   EXPECT_THAT(*cache_->pins(), IsEmpty()) << "nobody asked to keep it";
 }
 
+TEST_F(WarmPlacerTest, AnOrderTakesNothingFromAnothersPin) {
+  run(order(WarmLevel::kIndex, false, 4'000'000'000));
+  run(order(WarmLevel::kFull));
+  run(order(WarmLevel::kTrace, false, 3'000'000'000));
+
+  const auto pins = cache_->pins();
+
+  ASSERT_THAT(*pins, SizeIs(1));
+  EXPECT_EQ((*pins)[0].expires, 4'000'000'000u);
+}
+
 TEST_F(WarmPlacerTest, ATraceBringsWhatStartsRead) {
   site_.trace_.layers = {site_.layer_.diff_id};
   site_.trace_.chunks = {{site_.layer_.diff_id, 2}, {site_.layer_.diff_id, 0}, {site_.layer_.diff_id, 4'000'000}};
@@ -145,6 +159,7 @@ TEST_F(WarmPlacerTest, SaysWhyItCant) {
 
 TEST_F(WarmPlacerTest, GivesUpWhenNothingComes) {
   site_.silent_ = true;
+  make_placer(std::chrono::milliseconds(50));
 
   const WarmReport report = run(order(WarmLevel::kFull));
 

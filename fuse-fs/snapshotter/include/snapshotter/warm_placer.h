@@ -37,7 +37,7 @@ class WarmSite {
 /// Places what the site has ordered, one image after another, and says how far it is: fetches in the background's class
 /// (of traces, in theirs), then reads each chunk from the disk and compares it with its digest. Only that is "verified".
 ///
-/// What is being placed is pinned, and afterwards for as long as the order says; the pin's name is pin_name(). The
+/// What is being placed is pinned, and afterwards for as long as the order that says longest; that pin's name is pin_name(). The
 /// image's manifest and config are kept with it, so that LocalMirror can answer for it without a site.
 /// An order that isn't listed any more ends what was under way for it; a look comes before anything else.
 /// Threads: any; start() makes one of its own. Tests call step() by hand instead.
@@ -85,8 +85,8 @@ class WarmPlacer {
   absl::Status place(const peer::WarmOrder& order, const std::stop_token& stop);
   absl::Status look(const peer::WarmOrder& order, const std::stop_token& stop);
   absl::Status keep_manifests(const peer::WarmImage& image);
-  absl::Status pin(const peer::WarmImage& image, std::uint64_t until);
-  absl::Status end_pin(const peer::WarmImage& image, const peer::WarmOrder& order);
+  absl::Status pin(const peer::WarmImage& image, std::string name, std::uint64_t until);
+  absl::Status keep_pin(const peer::WarmImage& image, std::uint64_t until);
   absl::StatusOr<Layers> place_indexes(const peer::WarmImage& image, const std::stop_token& stop);
   absl::StatusOr<peer::LayerIndex> open_index(const peer::WarmImage::Layer& layer) const;
   absl::StatusOr<std::vector<Chunk>> trace_chunks(const peer::WarmImage& image, const Layers& layers, const std::stop_token& stop);
