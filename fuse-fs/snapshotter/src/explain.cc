@@ -1,10 +1,10 @@
 #include "snapshotter/explain.h"
 
-#include <sys/stat.h>
+#include <map>
+#include <set>
+#include <utility>
 
-#include <algorithm>
-
-#include "base/text.h"
+#include "snapshotter/layer_paths.h"
 
 namespace samara::snapshotter {
 namespace {
@@ -35,25 +35,6 @@ void add_paths(const cache_index::IndexReader& layer, std::uint32_t slot, std::v
 }
 
 }  // namespace
-
-std::map<std::uint32_t, std::string> paths_of(const cache_index::IndexReader& layer, const std::set<std::uint32_t>& inodes) {
-  std::map<std::uint32_t, std::string> paths;
-  std::set<std::uint32_t> seen{cache_index::kRootInode};  // an index may run in a circle
-  std::vector<std::pair<std::uint32_t, std::string>> directories{{cache_index::kRootInode, ""}};
-  while (!directories.empty() && paths.size() < inodes.size()) {
-    const auto [directory, path] = std::move(directories.back());
-    directories.pop_back();
-    const std::uint32_t count = layer.entry_count(directory).value_or(0);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const auto entry = layer.entry(directory, i);
-      if (!entry.ok()) break;
-      std::string name = str_cat(path, "/", entry->name);
-      if (inodes.contains(entry->inode)) paths.try_emplace(entry->inode, name);
-      if (S_ISDIR(entry->type) && seen.insert(entry->inode).second) directories.emplace_back(entry->inode, std::move(name));
-    }
-  }
-  return paths;
-}
 
 std::vector<ExplainedRead> explain(std::string_view container, const fuse_fs::LazyMount& mount, LazyLayers& layers,
                                    const std::function<std::optional<peer::SlowFetch>(const Digest&)>& fetched) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/text.h"
+#include "snapshotter/layer_paths.h"
 
 namespace samara::snapshotter {
 namespace {
@@ -14,29 +14,6 @@ constexpr std::uint64_t kPage = 4096;
 
 constexpr std::uint64_t page_begin(std::uint64_t offset) { return offset / kPage * kPage; }
 constexpr std::uint64_t page_end(std::uint64_t offset) { return (offset + kPage - 1) / kPage * kPage; }
-
-/// A path below the layer's root for each of `wanted` that the layer has. No directory is looked into twice, whatever
-/// the index says.
-std::map<std::uint32_t, std::string> find_paths(const cache_index::IndexReader& layer, const std::set<std::uint32_t>& wanted) {
-  std::map<std::uint32_t, std::string> paths;
-  std::set<std::uint32_t> seen{cache_index::kRootInode};
-  std::vector<std::pair<std::uint32_t, std::string>> directories{{cache_index::kRootInode, ""}};
-  while (!directories.empty() && paths.size() < wanted.size()) {
-    const auto [directory, path] = std::move(directories.back());
-    directories.pop_back();
-    const std::uint32_t count = layer.entry_count(directory).value_or(0);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const auto entry = layer.entry(directory, i);
-      if (!entry.ok()) break;
-      const bool is_wanted = wanted.contains(entry->inode), is_directory = S_ISDIR(entry->type);
-      if (!is_wanted && !is_directory) continue;
-      std::string own = str_cat(path, path.empty() ? "" : "/", entry->name);
-      if (is_wanted) paths.emplace(entry->inode, own);
-      if (is_directory && seen.insert(entry->inode).second) directories.emplace_back(entry->inode, std::move(own));
-    }
-  }
-  return paths;
-}
 
 }  // namespace
 
@@ -47,7 +24,7 @@ PreloadPlan::PreloadPlan(const std::vector<MountedLayer>& layers, const peer::St
   std::map<Digest, std::pair<const MountedLayer*, std::map<std::uint32_t, std::string>>> found;
   for (const MountedLayer& layer : layers) {
     const Digest& diff_id = layer.index->info().diff_id;
-    if (wanted.contains(diff_id)) found[diff_id] = {&layer, find_paths(*layer.index, wanted[diff_id])};
+    if (wanted.contains(diff_id)) found[diff_id] = {&layer, paths_of(*layer.index, wanted[diff_id])};
   }
   for (const auto& [diff_id, inode] : trace.files) {
     const auto layer = found.find(diff_id);
@@ -71,9 +48,9 @@ void PreloadPlan::add(const MountedLayer& layer, const std::map<std::uint32_t, s
     has_pages = begin != end;
   }
   if (has_pages) {
-    files_.push_back({layer.path, path->second, layer.index, inode->data_offset, inode->size});
+    files_.push_back({layer.path, path->second.substr(1), layer.index, inode->data_offset, inode->size});
   } else {
-    names_.push_back({layer.path, path->second, 0, 0});
+    names_.push_back({layer.path, path->second.substr(1), 0, 0});
   }
 }
 

@@ -1,9 +1,7 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +26,5 @@ struct ExplainedRead {
 /// The oldest first.
 std::vector<ExplainedRead> explain(std::string_view container, const fuse_fs::LazyMount& mount, LazyLayers& layers,
                                    const std::function<std::optional<peer::SlowFetch>(const Digest& chunk)>& fetched);
-
-/// One path of each of these inodes that the layer has.
-std::map<std::uint32_t, std::string> paths_of(const cache_index::IndexReader& layer, const std::set<std::uint32_t>& inodes);
 
 }  // namespace samara::snapshotter
