@@ -113,9 +113,9 @@ snapshotter_socket = "$1/snapshotter.sock"
 node_socket = "$1/node.sock"
 sites = ["$site_url"]
 listen = "$(node_address "$1")"
+$extra_node_configuration
 [node]
 name = "$(basename "$1")"
-$extra_node_configuration
 TOML
 }
 

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Neighbours with certificates: nodes show theirs to the site and to each other, and whoever has none, or one of somebody
+# else's authority, gets nothing, ticket or not.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$top/tests/e2e/certificates.sh"
+
+# begin_site_with_certificates: plain for this test and containerd on loopback, with certificates for nodes at $nodes_url.
+begin_site_with_certificates() {
+  local lan
+  lan=127.0.0.1:$(free_port)
+  nodes_url=https://$lan
+  extra_site_configuration="[listener.lan]
+listen = \"$lan\"
+certificate = \"$ca/site.pem\"
+key = \"$ca/site.key\"
+client_ca = \"$ca/ca.pem\""
+  start_site "$work/site"
+}
+
+# begin_certified_node NAME: its neighbours' address is in $neighbour afterwards.
+begin_certified_node() {
+  neighbour=127.0.0.1:$(free_port)
+  issue "$ca" "$1" "DNS:$1,IP:127.0.0.1"
+  extra_node_configuration="site_ca = \"$ca/ca.pem\"
+site_certificate = \"$ca/$1.pem\"
+site_key = \"$ca/$1.key\"
+[wait]
+base = \"300s\"
+[background]
+fetch = false
+[neighbours]
+enabled = true
+listen = \"$neighbour\""
+  site_url=$nodes_url begin_node "$work/$1"
+}
+
+bytes_from() {
+  curl -sf "http://$(node_address "$1")/metrics" |
+    awk -v source="source=\"$2\"" '/^samara_fetched_bytes_total/ && index($0, source) { sum += $NF } END { printf "%d\n", sum }'
+}
+
+# answer CURL_OPTION…: what the first node says to a request for a blob; "none" when there is no connection.
+answer() {
+  curl -s --max-time 10 --cacert "$ca/ca.pem" -H 'Range: bytes=0-9' "$@" \
+    "https://$first/samara/v1/objects/sha256:$(printf '%064d' 0)" || echo none
+}
+
+need_root
+need_fuse
+need_overlayfs
+temporary_directory work
+ca=$work/ca
+make_authority "$ca"
+make_authority "$work/strangers"
+issue "$ca" site "DNS:localhost,IP:127.0.0.1"
+issue "$work/strangers" one
+start_registry "$images_directory/registry"
+begin_site_with_certificates
+begin_certified_node one
+first=$neighbour
+begin_certified_node two
+begin_ordinary
+
+image=$(image_of python)
+for node in one two; do
+  equal "the output on $node" "$(run_image "$work/$node" "$image" --first-output)" "$(output_of python)"
+done
+at_least "what the second node read from the first" "$(bytes_from "$work/two" neighbours)" $((1 << 20))
+run_image "$work/ordinary" "$image" --first-output >/dev/null
+same_tree "$work/one" "$image" # reads every byte
+stop_site "$work/site"
+same_tree "$work/two" "$image"
+
+contains "the answer without a certificate" "$(answer)" 'no certificate'
+equal "the answer to a certificate of strangers" \
+  "$(answer --cert "$work/strangers/one.pem" --key "$work/strangers/one.key")" none
+contains "the answer to a node without a ticket" "$(answer --cert "$ca/two.pem" --key "$ca/two.key")" 'ticket'
