@@ -77,6 +77,7 @@ void Preloader::stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
   socket_ = Fd();
+  if (process_ != 0) ::kill(process_, SIGKILL);  // it may have thousands of requests left
   reap();
 }
 
@@ -90,7 +91,8 @@ bool Preloader::load(std::string_view root, std::string_view path, std::uint64_t
   if (!socket_.valid()) {
     const absl::Status started = start();
     if (!started.ok()) {
-      log::warning("what a start will read can't be loaded ahead", {{"error", started}});
+      stopped_ = true;  // it would fail for each of thousands of requests
+      log::warning("nothing that a start will read is loaded ahead", {{"error", started}});
       return false;
     }
   }

@@ -61,10 +61,7 @@ need_root
 need_fuse
 need_overlayfs
 temporary_directory work
-ca=$work/ca
-make_authority "$ca"
-make_authority "$work/strangers"
-issue "$ca" site "DNS:localhost,IP:127.0.0.1"
+make_authorities
 issue "$ca" node
 issue "$work/strangers" node
 start_registry "$images_directory/registry"

@@ -8,6 +8,14 @@ make_authority() {
     -keyout "$1/ca.key" -out "$1/ca.pem" 2>>"$work/openssl.log"
 }
 
+# make_authorities: $ca, which has issued a certificate to "site", and that of strangers in $work/strangers.
+make_authorities() {
+  ca=$work/ca
+  make_authority "$ca"
+  make_authority "$work/strangers"
+  issue "$ca" site "DNS:localhost,IP:127.0.0.1"
+}
+
 # issue DIRECTORY NAME [SUBJECT_ALT_NAMES]: NAME.pem and NAME.key, signed by the authority in DIRECTORY.
 issue() {
   local directory=$1 name=$2 names=${3:-DNS:$2}

@@ -49,10 +49,7 @@ need_root
 need_fuse
 need_overlayfs
 temporary_directory work
-ca=$work/ca
-make_authority "$ca"
-make_authority "$work/strangers"
-issue "$ca" site "DNS:localhost,IP:127.0.0.1"
+make_authorities
 issue "$work/strangers" one
 start_registry "$images_directory/registry"
 begin_site_with_certificates

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -19,7 +18,8 @@ namespace samara::fuse_fs {
 /// them in its caches and needn't ask us, one round trip after the other.
 ///
 /// The asking is done by a process of its own, run_preloader(): one that waits for an answer of its own mount couldn't
-/// be killed. It comes with the first request, ends with this object or process, and is started again when it died.
+/// be killed. It comes with the first request, ends with this object or process, and is started again when it died; where it can't
+/// be started, nothing is loaded.
 /// Threads: any. Nothing here waits: what the other process can't take at once is left out.
 class Preloader {
  public:
