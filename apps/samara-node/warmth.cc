@@ -17,7 +17,7 @@ Warmth::Warmth(const NodeOptions& options, Parts parts, const peer::SiteAccess& 
       parts_(std::move(parts)),
       placer_(parts_.cache, *this, parts_.background, parts_.clock, {},
               [pressure = snapshotter::Pressure(options.pressure)] { return pressure.is_high(); }),
-      mirror_(parts_.cache, [this](const auto& registry, const auto& repository, const auto& tag) { return ask_tag(registry, repository, tag); }),
+      mirror_(parts_.cache, [this](const auto& registry, const auto& repository, const auto& route) { return ask_sites(registry, repository, route); }),
       heartbeats_(
           options.sites.size(), [this] { return describe(); },
           [this](std::size_t site, const peer::Heartbeat& heartbeat) { return sites_[site]->beat(heartbeat, stop_.get_token()); },
@@ -65,11 +65,11 @@ absl::StatusOr<peer::StartTrace> Warmth::start_trace(const Digest& chain, std::s
   return parts_.site.start_trace(chain, stop);
 }
 
-absl::StatusOr<Digest> Warmth::ask_tag(const std::string& registry, const std::string& repository, const std::string& tag) {
+absl::StatusOr<Digest> Warmth::ask_sites(const std::string& registry, const std::string& repository, const std::string& route) {
   absl::StatusOr<Digest> said = absl::UnavailableError("no site");
   for (const auto& site : sites_) {
-    said = site->tag(registry, repository, tag);
-    if (said.ok() || absl::IsNotFound(said.status())) break;
+    said = site->named(registry, repository, route);
+    if (!absl::IsUnavailable(said.status())) break;
   }
   return said;
 }

@@ -43,7 +43,7 @@ class Warmth final : public snapshotter::WarmSite {
  private:
   Warmth(const NodeOptions& options, Parts parts, const peer::SiteAccess& access);
   peer::Heartbeat describe();
-  absl::StatusOr<Digest> ask_tag(const std::string& registry, const std::string& repository, const std::string& tag);
+  absl::StatusOr<Digest> ask_sites(const std::string& registry, const std::string& repository, const std::string& route);
 
   const NodeOptions& options_;
   const Parts parts_;

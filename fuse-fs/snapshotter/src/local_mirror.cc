@@ -16,13 +16,17 @@ void not_here(http::ResponseWriter& out) {
 
 }  // namespace
 
-absl::StatusOr<Digest> LocalMirror::find(const std::string& registry, const std::string& repository, std::string_view reference) {
-  if (absl::StatusOr<Digest> digest = Digest::parse(reference); digest.ok()) return digest;
-  SAMARA_ASSIGN_OR_RETURN(const Digest known, warm_tag(cache_.store(), registry, repository, reference));
-  const absl::StatusOr<Digest> said = ask_site_(registry, repository, std::string(reference));
-  if (said.ok() && *said != known) return absl::NotFoundError("the tag names something else now");
-  if (absl::IsNotFound(said.status())) return said;
-  if (!said.ok()) log::info("a warmed image is named without the site", {{"repository", repository}, {"tag", reference}});
+absl::StatusOr<Digest> LocalMirror::find(const std::string& registry, const std::string& repository, bool config,
+                                         std::string_view reference) {
+  absl::StatusOr<Digest> known = Digest::parse(reference);
+  if (!known.ok()) known = warm_tag(cache_.store(), registry, repository, reference);
+  SAMARA_RETURN_IF_ERROR(known.status());
+  SAMARA_RETURN_IF_ERROR(warm_media_type(cache_.store(), *known).status());
+  const absl::StatusOr<Digest> said = ask_site_(registry, repository, str_cat((config ? kBlobs : kManifests).substr(1), reference));
+  if (said.ok() && *said != *known) return absl::NotFoundError("it names something else now");
+  if (said.ok()) return known;
+  if (!absl::IsUnavailable(said.status())) return said;
+  log::info("a warmed image is named without the site", {{"repository", repository}, {"reference", reference}});
   return known;
 }
 
@@ -56,7 +60,7 @@ bool LocalMirror::handle(const http::Request& request, http::ResponseWriter& out
     return true;
   }
   const std::string repository(path.substr(4, at - 4)), registry(request.target.query_value("ns"));
-  const absl::StatusOr<Digest> digest = find(registry, repository, path.substr(at + route.size()));
+  const absl::StatusOr<Digest> digest = find(registry, repository, config, path.substr(at + route.size()));
   if (digest.ok()) {
     give(*digest, config, out);
   } else {

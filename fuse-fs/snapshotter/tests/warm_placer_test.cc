@@ -189,8 +189,12 @@ class LocalMirrorTest : public WarmPlacerTest {
     return client_.get(request).value_or(http::Response());
   }
 
+  std::vector<std::string> asked_;
   absl::StatusOr<Digest> site_says_ = absl::UnavailableError("away");
-  LocalMirror mirror_{*cache_, [this](const auto&, const auto&, const auto&) { return site_says_; }};
+  LocalMirror mirror_{*cache_, [this](const auto&, const auto&, const auto& route) {
+                        asked_.push_back(route);
+                        return site_says_;
+                      }};
   http::Client client_;
   std::unique_ptr<http::Server> server_;
 };
@@ -211,8 +215,18 @@ TEST_F(LocalMirrorTest, LeavesToTheSiteWhatTheSiteAnswers) {
   EXPECT_EQ(get("/v2/library/x/manifests/1").head.status, 200) << "the same";
   site_says_ = cache_index::sha256(as_bytes("newer"));
   EXPECT_EQ(get("/v2/library/x/manifests/1").head.status, 404) << "it is another one now";
-  site_says_ = absl::NotFoundError("HTTP 401");
-  EXPECT_EQ(get("/v2/library/x/manifests/1").head.status, 404) << "not for everybody";
+}
+
+TEST_F(LocalMirrorTest, GivesNothingThatTheSiteRefusesOrDoesntHave) {
+  const std::string manifest = "manifests/" + site_.image_.digest.to_string();
+  const std::string config = "blobs/" + cache_index::sha256(as_bytes(site_.image_.config)).to_string();
+  for (const absl::Status& refusal : {absl::PermissionDeniedError("HTTP 401"), absl::NotFoundError("not in this repository")}) {
+    site_says_ = refusal;
+    asked_.clear();
+    for (const std::string& route : {std::string("manifests/1"), manifest, config})
+      EXPECT_EQ(get("/v2/library/x/" + route).head.status, 404) << route << ": " << refusal;
+    EXPECT_THAT(asked_, ElementsAre("manifests/1", manifest, config));
+  }
 }
 
 TEST_F(LocalMirrorTest, GivesNothingElseOfTheCache) {

@@ -18,13 +18,13 @@ class WarmClient {
   WarmClient(http::Client& client, std::string url, SiteAccess access);
 
   /// Errors: Unavailable (no answer, or none that helps), AlreadyExists (another machine uses the node's name),
-  /// InvalidArgument (not understood), Unimplemented (a site without a seed).
+  /// InvalidArgument (not understood), PermissionDenied (the node may not), Unimplemented (a site without a seed).
   absl::StatusOr<HeartbeatAnswer> beat(const Heartbeat& heartbeat, const std::stop_token& stop = {});
   /// What an order is about. DataLoss when it isn't that manifest; NotFound when the order is gone.
   absl::StatusOr<WarmImage> image(const std::string& node, const Digest& manifest, const std::stop_token& stop = {});
-  /// What a tag names at the site, by HEAD, asked for a second: the digest. NotFound: the site answers, and this isn't
-  /// it. Unavailable: it doesn't answer.
-  absl::StatusOr<Digest> tag(const std::string& registry, const std::string& repository, const std::string& tag);
+  /// What "manifests/<tag or digest>" or "blobs/<digest>" names at the site, by HEAD, asked for a second: the digest.
+  /// NotFound: it has no such thing. PermissionDenied: not for everybody who reaches this node. Unavailable: it can't say.
+  absl::StatusOr<Digest> named(const std::string& registry, const std::string& repository, const std::string& route);
 
   const std::string& url() const { return url_; }
 

@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kBeatPatience{5'000}, kImagePatience{10'000}, kTagPatience{1'000};
+constexpr milliseconds kBeatPatience{5'000}, kImagePatience{10'000}, kNamePatience{1'000};
 constexpr std::string_view kManifestTypes =
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
@@ -26,6 +26,8 @@ absl::Status refusal(const http::Response& response, std::string_view url) {
   const std::string text = str_cat(url, " answers HTTP ", response.head.status, said.empty() ? "" : ": ", said);
   switch (response.head.status) {
     case 400: return absl::InvalidArgumentError(text);
+    case 401:
+    case 403: return absl::PermissionDeniedError(text);
     case 404: return absl::NotFoundError(text);
     case 409: return absl::AlreadyExistsError(text);
     default: return absl::UnavailableError(text);
@@ -68,11 +70,9 @@ absl::StatusOr<WarmImage> WarmClient::image(const std::string& node, const Diges
   return image;
 }
 
-absl::StatusOr<Digest> WarmClient::tag(const std::string& registry, const std::string& repository, const std::string& tag) {
-  const std::string path = str_cat("/v2/", repository, "/manifests/", tag, "?ns=", http::percent_encode(registry));
-  const auto response = ask("HEAD", path, 0, kTagPatience, {});
-  if (absl::IsUnavailable(response.status()) && to_std(response.status().message()).find(" answers HTTP ") != std::string_view::npos)
-    return absl::NotFoundError(response.status().message());
+absl::StatusOr<Digest> WarmClient::named(const std::string& registry, const std::string& repository, const std::string& route) {
+  const std::string path = str_cat("/v2/", repository, "/", route, "?ns=", http::percent_encode(registry));
+  const auto response = ask("HEAD", path, 0, kNamePatience, {});
   SAMARA_RETURN_IF_ERROR(response.status());
   return Digest::parse(response->head.headers.get("Docker-Content-Digest"));
 }

@@ -17,13 +17,14 @@ namespace samara::snapshotter {
 ///   GET|HEAD /v2/<repository>/manifests/<tag or digest>?ns=<registry>
 ///   GET|HEAD /v2/<repository>/blobs/<digest of a config>?ns=<registry>
 ///
-/// All else is 404: containerd asks its next mirror then. A tag is answered only when the site says the same of it, or
-/// says nothing: while the site answers, it alone decides what is new and who may read it.
+/// All else is 404: containerd asks its next mirror then. A name or digest is answered only when the site says the same
+/// of it to this node without a pod's secret, or can't say: while it can, the site alone decides what is new and who may
+/// read it.
 /// Threads: any.
 class LocalMirror {
  public:
-  /// What the site says that a tag names. NotFound: it answers, and this isn't it. Unavailable: it doesn't.
-  using AskSite = std::function<absl::StatusOr<Digest>(const std::string& registry, const std::string& repository, const std::string& tag)>;
+  /// What "manifests/<tag or digest>" or "blobs/<digest>" names at the site: peer::WarmClient::named().
+  using AskSite = std::function<absl::StatusOr<Digest>(const std::string& registry, const std::string& repository, const std::string& route)>;
   /// `cache` is borrowed; it has WarmPlacer::tables().
   LocalMirror(cache_index::Cache& cache, AskSite ask_site) : cache_(cache), ask_site_(std::move(ask_site)) {}
 
@@ -31,7 +32,7 @@ class LocalMirror {
   bool handle(const http::Request& request, http::ResponseWriter& out);
 
  private:
-  absl::StatusOr<Digest> find(const std::string& registry, const std::string& repository, std::string_view reference);
+  absl::StatusOr<Digest> find(const std::string& registry, const std::string& repository, bool config, std::string_view reference);
   void give(const Digest& digest, bool config, http::ResponseWriter& out);
 
   cache_index::Cache& cache_;
