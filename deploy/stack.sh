@@ -111,7 +111,7 @@ node_configuration() {
 root = "$1/node"
 snapshotter_socket = "$1/snapshotter.sock"
 node_socket = "$1/node.sock"
-sites = ["$site_url"]
+sites = [$(toml_strings "${site_urls[@]:-$site_url}")]
 listen = "$(node_address "$1")"
 $extra_node_configuration
 [node]
@@ -119,6 +119,11 @@ name = "$(basename "$1")"
 TOML
 }
 
+# toml_strings TEXT…: what stands between the brackets of an array.
+toml_strings() { printf '"%s", ' "$@"; }
+
+# Set before start_node where it is to ask several sites: their URLs, in order.
+site_urls=()
 # Set before start_site and start_node: more lines for site.toml and node.toml.
 extra_site_configuration='' extra_node_configuration=''
 

@@ -75,6 +75,8 @@ absl::StatusOr<std::unique_ptr<Node>> Node::start(NodeOptions options) {
 absl::Status Node::open_layers() {
   std::vector<std::string> tables = snapshotter::Metadata::tables();
   for (std::string& table : snapshotter::StartTraces::tables()) tables.push_back(std::move(table));
+  for (std::string& table : peer::LayerOrigins::tables()) tables.push_back(std::move(table));
+  for (std::string& table : peer::Neighbours::tables()) tables.push_back(std::move(table));
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
   for (std::string& table : snapshotter::WarmPlacer::tables()) tables.push_back(std::move(table));
   const cache_index::Cache::Options cache{
@@ -88,6 +90,7 @@ absl::Status Node::open_layers() {
     if (!access.ok()) return access.status();
     site_client_ = std::make_unique<peer::SiteClient>(client_, options_.sites, *std::move(access));
     if (owners_) site_client_->has_neighbours();
+    site_client_->remembers(origins_.emplace(*cache_));
     site_ = snapshotter::make_layer_site(*site_client_, *cache_);
     sources.push_back(site_client_.get());
   }
@@ -118,6 +121,7 @@ absl::Status Node::open_neighbours() {
   if (!access.ok()) return access.status();
   peer::Neighbours::Options options;
   options.blobs = [this] { return blobs_in_mount(); };
+  options.store = &cache_->store();
   options.url = str_cat(options_.neighbours_server.tls ? "https://" : "http://", options_.neighbours_server.listen);
   neighbours_.emplace(client_, options_.sites, *std::move(access), clock_, options);
   owners_.emplace(client_, *neighbours_, peer::NeighbourSource::Who::kOwners);
@@ -207,6 +211,7 @@ absl::Status Node::serve() {
     SAMARA_ASSIGN_OR_RETURN(warmth_, Warmth::create(options_, {.client = client_,
                                                                .site = *site_client_,
                                                                .cache = *cache_,
+                                                               .origins = *origins_,
                                                                .background = background_reader(),
                                                                .clock = clock_,
                                                                .describe = [this](peer::Heartbeat& beat) { describe(beat); }}));

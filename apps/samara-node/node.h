@@ -66,6 +66,7 @@ class Node {
   Metrics metrics_;
   http::Client client_;
   std::unique_ptr<cache_index::Cache> cache_;
+  std::optional<peer::LayerOrigins> origins_;      // nothing without sites
   std::unique_ptr<peer::SiteClient> site_client_;  // null without sites
   std::unique_ptr<snapshotter::LayerSite> site_;   // the same
   std::optional<peer::Neighbours> neighbours_;  // nothing unless enabled, as the next two

@@ -54,7 +54,11 @@ peer::Heartbeat Warmth::describe() {
 absl::StatusOr<peer::WarmImage> Warmth::image(const Digest& manifest, std::stop_token stop) {
   const std::optional<std::size_t> site = heartbeats_.site_of(manifest);
   if (!site) return absl::NotFoundError("no site orders that image any more");
-  return sites_[*site]->image(options_.name, manifest, stop);
+  absl::StatusOr<peer::WarmImage> image = sites_[*site]->image(options_.name, manifest, stop);
+  if (!image.ok()) return image;
+  for (const peer::WarmImage::Layer& layer : image->layers)
+    if (layer.converted()) parts_.origins.note(layer.record, image->registry, image->repository);
+  return image;
 }
 
 absl::Status Warmth::fetch_object(const Digest& object, std::uint64_t size, std::stop_token stop) {

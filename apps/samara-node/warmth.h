@@ -25,6 +25,7 @@ class Warmth final : public snapshotter::WarmSite {
     http::Client& client;
     peer::SiteClient& site;
     cache_index::Cache& cache;
+    peer::LayerOrigins& origins;
     peer::ChunkReader& background;
     Clock& clock;
     std::function<void(peer::Heartbeat&)> describe;  ///< adds what only the node knows

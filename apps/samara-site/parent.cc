@@ -8,11 +8,15 @@ Parent::Parent(const ParentOptions& options, peer::SiteAccess site_access, std::
                cache_index::Cache& cache, http::Client& http, Clock& clock, Metrics& metrics)
     : options(options),
       access(std::move(site_access)),
+      origins(cache),
       client(http, options.urls, access),
       swarms(http, options.urls, access),
       link(cache.store(), clock, metrics, options.link),
       siblings(std::move(others)),
-      layers(cache, client, link, siblings.get(), clock, metrics, {}) {}
+      layers(cache, client, link, siblings.get(), clock, metrics, {}) {
+  client.remembers(origins);
+  if (siblings) siblings->remembers(origins);
+}
 
 absl::StatusOr<std::unique_ptr<Parent>> Parent::create(const ParentOptions& options, cache_index::Cache& cache,
                                                        http::Client& client, Clock& clock, Metrics& metrics) {

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "base/http/client.h"
 #include "parent_options.h"
+#include "peer/layer_origins.h"
 #include "peer/siblings.h"
 #include "peer/site_client.h"
 #include "peer/swarm_sites.h"
@@ -25,6 +26,7 @@ struct Parent {
 
   const ParentOptions options;
   const peer::SiteAccess access;
+  peer::LayerOrigins origins;
   peer::SiteClient client;
   peer::SwarmSites swarms;  // whence the pieces of a blob are known before all of it is here
   peer::Link link;

@@ -29,6 +29,7 @@ registry_proxy::ParentLayers* layers_of(const std::unique_ptr<Parent>& parent) {
 
 absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
   std::vector<std::string> tables = registry_proxy::SiteApi::tables();
+  for (std::string& table : peer::LayerOrigins::tables()) tables.push_back(std::move(table));
   for (std::string& table : peer::Swarm::tables()) tables.push_back(std::move(table));
   for (std::string& table : registry_proxy::StartTraces::tables()) tables.push_back(std::move(table));
   for (std::string& table : seed::Warming::tables()) tables.push_back(std::move(table));

@@ -15,6 +15,10 @@ Siblings::Siblings(http::Client& client, Options options, SiteAccess access, con
   }
 }
 
+void Siblings::remembers(LayerOrigins& origins) {
+  for (auto& [url, sibling] : siblings_) sibling.client->remembers(origins);
+}
+
 std::vector<SiteClient*> Siblings::before_us(const Digest& blob) {
   std::vector<SiteClient*> before;
   const std::lock_guard lock(mutex_);

@@ -1,5 +1,7 @@
 #include "peer/site_client.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -67,25 +69,30 @@ absl::Status SiteClient::try_urls(const std::function<Outcome(const std::string&
 
 absl::StatusOr<LayerStatus> SiteClient::layer_status(const LayerQuery& query, std::stop_token stop) {
   LayerStatus found;
-  SAMARA_RETURN_IF_ERROR(try_urls([&](const std::string& site) -> Outcome {
-    const std::string url = layer_url(site, query);
-    http::ClientRequest request = request_for(url, stop);
-    request.idle_timeout += query.wait;
-    const absl::StatusOr<http::Response> response = client_.get(request, kMaxStatusBytes);
-    if (!response.ok()) return {response.status()};
-    if (response->head.status >= 500 || is_denied(response->head.status)) return {refusal(url, response->head.status)};
-    if (response->head.status != 200) {
-      return {absl::InvalidArgumentError(str_cat("GET ", url, ": HTTP ", response->head.status))};
-    }
-    absl::StatusOr<LayerStatus> status = decode_layer_status(response->body);
-    if (!status.ok()) return {annotate(status.status(), str_cat("GET ", url))};
-    if (status->state == LayerStatus::State::kConverted && status->record.layer != query.layer) {
-      return {absl::InvalidArgumentError(str_cat("GET ", url, ": the record of another layer"))};
-    }
-    found = *std::move(status);
-    return {absl::OkStatus()};
-  }));
+  SAMARA_RETURN_IF_ERROR(try_urls([&](const std::string& site) { return status_of(site, query, stop, found); }));
+  if (found.state == LayerStatus::State::kConverted && origins_ != nullptr)
+    origins_->note(found.record, query.registry, query.repository);
   return found;
+}
+
+SiteClient::Outcome SiteClient::status_of(const std::string& site, const LayerQuery& query, const std::stop_token& stop,
+                                          LayerStatus& found) {
+  const std::string url = layer_url(site, query);
+  http::ClientRequest request = request_for(url, stop);
+  request.idle_timeout += query.wait;
+  const absl::StatusOr<http::Response> response = client_.get(request, kMaxStatusBytes);
+  if (!response.ok()) return {response.status()};
+  if (response->head.status >= 500 || is_denied(response->head.status)) return {refusal(url, response->head.status)};
+  if (response->head.status != 200) {
+    return {absl::InvalidArgumentError(str_cat("GET ", url, ": HTTP ", response->head.status))};
+  }
+  absl::StatusOr<LayerStatus> status = decode_layer_status(response->body);
+  if (!status.ok()) return {annotate(status.status(), str_cat("GET ", url))};
+  if (status->state == LayerStatus::State::kConverted && status->record.layer != query.layer) {
+    return {absl::InvalidArgumentError(str_cat("GET ", url, ": the record of another layer"))};
+  }
+  found = *std::move(status);
+  return {absl::OkStatus()};
 }
 
 absl::StatusOr<StartTrace> SiteClient::start_trace(const Digest& chain, std::stop_token stop) {
@@ -127,28 +134,74 @@ absl::Status SiteClient::fetch(const Digest& object, const ByteRange& range, std
 
 absl::Status SiteClient::fetch_for(FetchClass urgency, const Digest& object, const ByteRange& range,
                                    std::stop_token stop, const OnBytes& on_bytes) {
-  ByteRange rest = range;
-  return try_urls([&](const std::string& site) -> Outcome {
-    const std::string url = object_url(site, object);
-    http::ClientRequest request = request_for(url, stop);
-    request.range = rest;
-    if (urgency != FetchClass::kBlocking) request.headers.add(kClassHeader, to_string(urgency));
-    if (has_neighbours_) request.headers.add(kOthersHeader, "neighbours");
-    const ByteRange asked = rest;
-    absl::Status receiver;
-    const absl::Status status = client_.stream(
-        request, [&](const http::ResponseHead& head) { return check_head(head, url, asked); },
-        [&](std::span<const std::uint8_t> bytes) {
-          if (bytes.size() > rest.size()) return absl::DataLossError(str_cat("GET ", url, ": more bytes than asked for"));
-          receiver = on_bytes(bytes);
-          if (receiver.ok()) rest.begin += bytes.size();
-          return receiver;
-        });
-    if (!receiver.ok()) return {receiver, true};
-    if (status.ok() && !rest.empty()) return {absl::UnavailableError(str_cat("GET ", url, ": ", rest.size(), " bytes short"))};
-    if (rest.empty()) return {absl::OkStatus()};  // all has come, whatever ended it
-    return {status};
+  Transfer transfer{urgency, object, range, std::move(stop), on_bytes};
+  const std::string* without = nullptr;  // the first site that hasn't got it
+  const absl::Status status = try_urls([&](const std::string& site) {
+    Outcome outcome = fetch_from(site, transfer);
+    if (absl::IsNotFound(outcome.status) && !outcome.final && without == nullptr) without = &site;
+    return outcome;
   });
+  if (status.ok() || without == nullptr || origins_ == nullptr || transfer.stop.stop_requested()) return status;
+  return fetch_made_anew(*without, transfer).status;
+}
+
+SiteClient::Outcome SiteClient::fetch_from(const std::string& site, Transfer& transfer) {
+  const std::string url = object_url(site, transfer.object);
+  http::ClientRequest request = request_for(url, transfer.stop);
+  request.range = transfer.rest;
+  if (transfer.urgency != FetchClass::kBlocking) request.headers.add(kClassHeader, to_string(transfer.urgency));
+  if (has_neighbours_) request.headers.add(kOthersHeader, "neighbours");
+  const ByteRange asked = transfer.rest;
+  ByteRange& rest = transfer.rest;
+  absl::Status receiver;
+  const absl::Status status = client_.stream(
+      request, [&](const http::ResponseHead& head) { return check_head(head, url, asked); },
+      [&](std::span<const std::uint8_t> bytes) {
+        if (bytes.size() > rest.size()) return absl::DataLossError(str_cat("GET ", url, ": more bytes than asked for"));
+        receiver = transfer.on_bytes(bytes);
+        if (receiver.ok()) rest.begin += bytes.size();
+        return receiver;
+      });
+  if (!receiver.ok()) return {receiver, true};
+  if (status.ok() && !rest.empty()) return {absl::UnavailableError(str_cat("GET ", url, ": ", rest.size(), " bytes short"))};
+  if (rest.empty()) return {absl::OkStatus()};  // all has come, whatever ended it
+  return {status};
+}
+
+/// Asked for the layer, the site begins to convert it, or to have it from elsewhere.
+SiteClient::Outcome SiteClient::fetch_made_anew(const std::string& site, Transfer& transfer) {
+  const std::string what = str_cat(transfer.object.brief(), " at ", site);
+  const std::optional<LayerOrigins::Origin> origin = origins_->of(transfer.object);
+  if (!origin) return {absl::NotFoundError(str_cat("there is no ", what, ", and nothing is known of its layer"))};
+  {
+    const std::lock_guard lock(mutex_);
+    if (!asking_.insert(origin->layer).second) return {absl::UnavailableError(str_cat(what, " is being asked for"))};
+  }
+  LayerStatus status;
+  Outcome asked = status_of(site, {.layer = origin->layer,
+                                   .registry = origin->registry,
+                                   .repository = origin->repository,
+                                   .size = origin->size},
+                            transfer.stop, status);
+  {
+    const std::lock_guard lock(mutex_);
+    asking_.erase(origin->layer);
+  }
+  if (!asked.status.ok()) return asked;
+  // It answers, which can't be said of all; one that has it all the same is asked after it.
+  preferred_ = static_cast<std::size_t>(std::find(urls_.begin(), urls_.end(), site) - urls_.begin());
+  switch (status.state) {
+    case LayerStatus::State::kConverted:
+      if (status.record.blob == transfer.object || status.record.index == transfer.object) return fetch_from(site, transfer);
+      return {absl::NotFoundError(str_cat("the layer of ", what, " is another one there"))};
+    case LayerStatus::State::kConverting:
+      return {absl::UnavailableError(str_cat(what, " is being made"))};
+    case LayerStatus::State::kFailed:
+      return {absl::NotFoundError(str_cat("the layer of ", what, " can't be had: ", status.error))};
+    case LayerStatus::State::kUnknown:
+      break;
+  }
+  return {absl::NotFoundError(str_cat("there is no ", what))};
 }
 
 absl::Status SiteClient::fetch_object(const Digest& object, std::uint64_t size, cache_index::Cache& cache,

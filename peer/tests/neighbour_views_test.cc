@@ -107,5 +107,15 @@ TEST_F(NeighbourViewsTest, AreAskedForWhenTheSiteSaysAndForgottenWhenNobodyCares
   EXPECT_THAT(views.anybody(kBlob, 0, now).urls, IsEmpty());
 }
 
+TEST_F(NeighbourViewsTest, GoOnWithWhatTheLastRunKnewAndAskTheSitesAtOnce) {
+  views.remembered(kBlob, {.urls = kNodes, .self = kNodes[0], .ticket = "leave", .ask_again = seconds(30)}, now);
+
+  EXPECT_TRUE(views.is_settled(kBlob));
+  EXPECT_EQ(views.whom_to_ask(kBlob, region_of(kNodes[1]), now).ticket, "leave");
+  const auto due = views.next(now, seconds(600));
+  ASSERT_TRUE(due);
+  EXPECT_EQ(due->at, now);
+}
+
 }  // namespace
 }  // namespace samara::peer

@@ -331,5 +331,105 @@ TEST_F(SiteClientTest, SaysThatNoSiteAnswers) {
   EXPECT_TRUE(absl::IsUnavailable(fetch(client, {0, 1})));
 }
 
+/// A second site of two, which may or may not be able to make what the first one made.
+class RemadeTest : public SiteClientTest {
+ protected:
+  RemadeTest() : cache_(*cache_index::Cache::open({.root = dir_.path()}, LayerOrigins::tables())), origins_(*cache_) {
+    record_.layer = cache_index::sha256(as_bytes("layer"));
+    record_.index = cache_index::sha256(as_bytes("index"));
+    record_.blob = object_;
+    record_.index_size = 1;
+    record_.blob_size = bytes_.size();
+    origins_.note(record_, "docker.io", "library/maple");
+  }
+  /// Has nothing; asked for the layer it says `state`, and has the object from then on when it is converted.
+  http::Handler making(LayerStatus::State state) {
+    return [this, state, made = std::make_shared<std::atomic<bool>>(false)](const http::Request& request, http::ResponseWriter& answer) {
+      if (!request.target.path.starts_with(kLayersPath))
+        return made->load() ? serving(bytes_)(request, answer) : (void)answer.respond(404);
+      {
+        const std::lock_guard lock(mutex_);
+        asked_.push_back(request.target.path.substr(kLayersPath.size()) + " " + std::string(request.target.query_value("ns")) + "/" +
+                         std::string(request.target.query_value("repo")));
+      }
+      *made = state == LayerStatus::State::kConverted;
+      LayerStatus status;
+      status.state = state;
+      status.record = record_;
+      status.error = "no such layer";
+      (void)answer.respond(200, encode(status));
+    };
+  }
+  std::vector<std::string> asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+  const std::string away_ = "http://127.0.0.1:1";
+  std::unique_ptr<cache_index::Cache> cache_;
+  LayerOrigins origins_;
+  cache_index::LayerRecord record_;
+  std::mutex mutex_;
+  std::vector<std::string> asked_;
+};
+
+TEST_F(RemadeTest, ASiteThatNeverSawABlobIsAskedForItsLayer) {
+  const TestSite second(making(LayerStatus::State::kConverted));
+  SiteClient client(client_, {away_, second.url()});
+  client.remembers(origins_);
+
+  const absl::Status status = fetch(client, {4, 10});
+
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(got_, "winged");
+  EXPECT_THAT(asked(), ElementsAre(record_.layer.to_string() + " docker.io/library/maple"));
+}
+
+TEST_F(RemadeTest, WhileTheLayerIsBeingConvertedTheBlobIsUnavailable) {
+  const TestSite second(making(LayerStatus::State::kConverting));
+  SiteClient client(client_, {away_, second.url()});
+  client.remembers(origins_);
+
+  EXPECT_TRUE(absl::IsUnavailable(fetch(client, {4, 10})));
+  EXPECT_TRUE(absl::IsUnavailable(fetch(client, {4, 10})));
+  EXPECT_EQ(asked().size(), 2u);
+}
+
+TEST_F(RemadeTest, ALayerThatTheSiteMayNotHaveIsNotFound) {
+  const TestSite second(making(LayerStatus::State::kFailed));
+  SiteClient client(client_, {second.url()});
+  client.remembers(origins_);
+
+  const absl::Status status = fetch(client, {4, 10});
+
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no such layer"));
+}
+
+TEST_F(RemadeTest, NobodyIsAskedWhileAnotherSiteHasIt) {
+  const TestSite first(making(LayerStatus::State::kConverted)), second(serving(bytes_));
+  SiteClient client(client_, {first.url(), second.url()});
+  client.remembers(origins_);
+
+  ASSERT_TRUE(fetch(client, {4, 10}).ok());
+
+  EXPECT_EQ(got_, "winged");
+  EXPECT_TRUE(asked().empty());
+}
+
+TEST_F(RemadeTest, WhatASiteSaysOfALayerIsRemembered) {
+  const TestSite site(making(LayerStatus::State::kConverted));
+  record_.layer = cache_index::sha256(as_bytes("another layer"));
+  record_.blob = cache_index::sha256(as_bytes("another blob"));
+  SiteClient client(client_, {site.url()});
+  client.remembers(origins_);
+
+  ASSERT_TRUE(client.layer_status({.layer = record_.layer, .registry = "docker.io", .repository = "library/oak"}).ok());
+
+  const auto origin = origins_.of(record_.blob);
+  ASSERT_TRUE(origin);
+  EXPECT_EQ(origin->repository, "library/oak");
+}
+
 }  // namespace
 }  // namespace samara::peer

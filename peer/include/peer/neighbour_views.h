@@ -58,6 +58,8 @@ class NeighbourViews {
   };
   /// Nothing when the blob has been forgotten meanwhile.
   void told(const Digest& blob, Told told, TimePoint now);
+  /// Told before this process began: good until a site says more, and the sites are to be asked at once.
+  void remembered(const Digest& blob, Told told, TimePoint now);
   /// No site answered: what is known stays, and they are asked again after `retry`.
   void not_told(const Digest& blob, Duration retry, TimePoint now);
 

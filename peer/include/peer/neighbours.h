@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -12,18 +13,22 @@
 
 #include "base/clock.h"
 #include "base/http/client.h"
+#include "cache_index/store.h"
 #include "peer/neighbour_protocol.h"
 #include "peer/neighbour_views.h"
 #include "peer/site_access.h"
 
 namespace samara::peer {
 
+class NeighbourMemory;
+
 /// What this node knows of the others of its site that read the same blobs: who they are, which of them brings which
 /// region of a blob into the site (neighbour_ranking.h), who of them is better left alone for a while.
 ///
 /// The first question about a blob has the sites asked, and says in doing so that this node reads it too, and so does
 /// its being among `blobs`; from then on they are asked again as often as they say, until nobody asked about the blob for
-/// `forget`. While no site answers, what is known stays, and so do the tickets for as long as they last.
+/// `forget`. While no site answers, what is known stays, and so do the tickets for as long as they last; with a `store`
+/// over a restart too, for a day.
 /// Threads: any; one of its own asks the sites. start() once, stop() before what it borrows goes.
 class Neighbours {
  public:
@@ -34,10 +39,12 @@ class Neighbours {
     std::chrono::milliseconds retry{5'000};  ///< until sites that didn't answer are asked again
     std::chrono::milliseconds first_answer{250};
     NeighbourViews::Rests rests{};
+    cache_index::Store* store = nullptr;  ///< borrowed, with tables(); null: nothing is kept over a restart
   };
+  static std::vector<std::string> tables();
   /// `client` and `clock` are borrowed.
   Neighbours(http::Client& client, std::vector<std::string> sites, SiteAccess access, Clock& clock, Options options);
-  ~Neighbours() { stop(); }
+  ~Neighbours();
   void start();
   void stop();
 
@@ -76,6 +83,7 @@ class Neighbours {
   NeighbourViews views_;
   std::map<std::string, std::string> keys_;  // public keys by site
   bool running_ = false;
+  std::unique_ptr<NeighbourMemory> memory_;  // the thread's, once that runs; null without a store
   std::jthread thread_;
 };
 

@@ -31,6 +31,9 @@ class Siblings final : public RangeSource {
   /// The first and the last are borrowed.
   Siblings(http::Client& client, Options options, SiteAccess access, const Clock& clock);
 
+  /// As SiteClient's: one that was away when a blob came is asked for its layer.
+  void remembers(LayerOrigins& origins);
+
   /// Whom to have the blob from now, best first; empty: it is this site's to bring.
   std::vector<SiteClient*> before_us(const Digest& blob);
   /// What came of asking one of those.

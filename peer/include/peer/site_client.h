@@ -3,11 +3,14 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/http/client.h"
 #include "peer/chunk_reader.h"
+#include "peer/layer_origins.h"
 #include "peer/range_source.h"
 #include "peer/site_access.h"
 #include "peer/site_protocol.h"
@@ -19,6 +22,8 @@ namespace samara::peer {
 ///
 /// Several URLs are tried in order, starting with the one that answered last; a transfer that breaks goes on where it
 /// broke. Every error names the URL, and the HTTP status where there is one.
+/// An object that none of them has, of a layer whose origin is known: the first that hasn't got it is asked for that layer,
+/// so that it makes what another one made, and the object is Unavailable meanwhile.
 /// Threads: any.
 class SiteClient final : public RangeSource {
  public:
@@ -27,6 +32,9 @@ class SiteClient final : public RangeSource {
 
   /// From now on sites are told that neighbours may be asked for ranges too. Before the first fetch().
   void has_neighbours() { has_neighbours_ = true; }
+
+  /// Borrowed: what is learned of layers is noted there, and used for what a site hasn't got. Before the first use.
+  void remembers(LayerOrigins& origins) { origins_ = &origins; }
 
   /// A GET of a URL of the site, with what it wants to see of us.
   http::ClientRequest request_for(const std::string& url, const std::stop_token& stop = {}) const;
@@ -66,6 +74,17 @@ class SiteClient final : public RangeSource {
     bool final = false;
   };
   absl::Status try_urls(const std::function<Outcome(const std::string& url)>& attempt);
+  Outcome status_of(const std::string& site, const LayerQuery& query, const std::stop_token& stop, LayerStatus& found);
+  /// What is left of a range, and who takes it.
+  struct Transfer {
+    FetchClass urgency;
+    const Digest& object;
+    ByteRange rest;
+    std::stop_token stop;
+    const OnBytes& on_bytes;
+  };
+  Outcome fetch_from(const std::string& site, Transfer& transfer);
+  Outcome fetch_made_anew(const std::string& site, Transfer& transfer);
   absl::Status fetch_whole(const Digest& object, std::uint64_t size, cache_index::Cache& cache, std::stop_token stop);
 
   http::Client& client_;
@@ -73,6 +92,9 @@ class SiteClient final : public RangeSource {
   const SiteAccess access_;
   bool has_neighbours_ = false;
   std::atomic<std::size_t> preferred_{0};  // the URL to begin with
+  LayerOrigins* origins_ = nullptr;
+  std::mutex mutex_;
+  std::set<Digest> asking_;  // layers that a site is being asked to convert anew
 };
 
 }  // namespace samara::peer

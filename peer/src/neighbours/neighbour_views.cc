@@ -78,6 +78,12 @@ void NeighbourViews::told(const Digest& blob, Told told, TimePoint now) {
   view.ticket = std::move(told.ticket);
 }
 
+void NeighbourViews::remembered(const Digest& blob, Told told_before, TimePoint now) {
+  note(blob, now);
+  told_before.ask_again = Duration(0);
+  told(blob, std::move(told_before), now);
+}
+
 void NeighbourViews::not_told(const Digest& blob, Duration retry, TimePoint now) {
   const auto it = views_.find(blob);
   if (it == views_.end()) return;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "neighbour_memory.h"
 #include "peer/site_protocol.h"
 
 namespace samara::peer {
@@ -21,11 +22,25 @@ constexpr milliseconds kLongestSleep{1'000};  // so that a clock moved by hand i
 /// first says after NeighbourService::Options::patience that it takes longer.
 constexpr milliseconds kConnectPatience{100}, kSilence{1'500};
 
+NeighbourViews::Told told_by(NeighbourList list) {
+  return {.urls = std::move(list.urls), .self = std::move(list.self), .ticket = std::move(list.ticket), .ask_again = list.ask_again};
+}
+
 }  // namespace
 
 Neighbours::Neighbours(http::Client& client, std::vector<std::string> sites, SiteAccess access, Clock& clock,
                        Options options)
-    : client_(client), sites_(std::move(sites)), access_(std::move(access)), clock_(clock), options_(std::move(options)), views_(options_.rests) {}
+    : client_(client), sites_(std::move(sites)), access_(std::move(access)), clock_(clock), options_(std::move(options)), views_(options_.rests) {
+  if (options_.store == nullptr) return;
+  memory_ = std::make_unique<NeighbourMemory>(*options_.store, clock_);
+  NeighbourMemory::Known known = memory_->load(sites_);
+  keys_ = std::move(known.keys);
+  for (auto& [blob, list] : known.blobs) views_.remembered(blob, told_by(std::move(list)), clock_.now());
+}
+
+Neighbours::~Neighbours() { stop(); }
+
+std::vector<std::string> Neighbours::tables() { return NeighbourMemory::tables(); }
 
 void Neighbours::start() {
   {
@@ -149,16 +164,16 @@ void Neighbours::ask_sites(const Digest& blob, const std::stop_token& stop) {
     keys[site] = list->public_key;
     if (!first) first = *std::move(list);
   }
+  if (first) first->urls.assign(urls.begin(), urls.end());
+  if (first && memory_) {
+    memory_->remember(blob, *first);
+    for (const auto& [site, key] : keys) memory_->remember_key(site, key);
+  }
   const std::lock_guard lock(mutex_);
   settled_.notify_all();
   if (!first) return views_.not_told(blob, options_.retry, clock_.now());
   for (auto& [site, key] : keys) keys_[site] = std::move(key);
-  views_.told(blob,
-              {.urls = {urls.begin(), urls.end()},
-               .self = std::move(first->self),
-               .ticket = std::move(first->ticket),
-               .ask_again = first->ask_again},
-              clock_.now());
+  views_.told(blob, told_by(*std::move(first)), clock_.now());
 }
 
 absl::StatusOr<NeighbourList> Neighbours::ask(const std::string& site, const Digest& blob,
