@@ -64,6 +64,9 @@ void print_link(const nlohmann::json& link) {
   std::printf("  budget %s, %s; beyond it: %s\n", limit_text(link.value("bytes_per_second", std::uint64_t{0}), "/s").c_str(),
               limit_text(link.value("bytes_per_day", std::uint64_t{0}), " a day").c_str(),
               link.value("over_budget", "") == "reads" ? "everything but the background goes on" : "nothing");
+  if (link.value("spent", false))
+    std::printf("  the day's budget is used up: %s until midnight UTC\n",
+                link.value("over_budget", "") == "reads" ? "the background stands still" : "nothing comes");
   for (const nlohmann::json& blob : link.value("arriving", nlohmann::json::array())) {
     std::printf("  arriving %s: %s of %s\n", blob.value("layer", "").c_str(),
                 human_size(blob.value("bytes_here", std::uint64_t{0})).c_str(),

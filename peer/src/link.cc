@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
@@ -100,6 +101,7 @@ void Link::roll_over() {
   if (!written.ok()) log::warning("what a link carried can't be written down", {{"link", options_.name}, {"error", written}});
   today_ = now;
   day_ = {};
+  spent_ = false;
   if (const auto row = store_.get(kTable, key_of(now)); row.ok()) day_ = decode(*row);  // a clock that went back
 }
 
@@ -119,6 +121,11 @@ absl::Status Link::begin(Traffic traffic, std::uint64_t bytes) {
   if (!enough) {
     ++refused_;
     refused_count_.add();
+    if (!std::exchange(spent_, true))
+      log::warning("a link's budget of the day is used up until midnight UTC",
+                   {{"link", options_.name},
+                    {"bytes_per_day", options_.bytes_per_day},
+                    {"goes_on", options_.over_budget == OverBudget::kReads ? "all but the background" : "nothing"}});
     return absl::ResourceExhaustedError(str_cat("the link \"", options_.name, "\" has carried what it may today"));
   }
   if (background) reserved_ += bytes;
@@ -213,11 +220,12 @@ bool Link::is_resting() const {
 }
 
 Link::Ledger Link::ledger(std::size_t days_wanted) const {
-  Ledger ledger{.options = options_, .days = {}, .refused = 0, .up = true, .since = {}, .error = {}};
+  Ledger ledger{.options = options_, .days = {}, .refused = 0, .spent = false, .up = true, .since = {}, .error = {}};
   std::int64_t today = 0;
   {
     const std::lock_guard lock(mutex_);
     ledger.refused = refused_;
+    ledger.spent = spent_ && today_ == day_of(clock_.wall_now());
     ledger.up = up_;
     ledger.since = since_;
     if (!up_) ledger.error = error_;

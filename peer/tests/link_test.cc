@@ -61,7 +61,9 @@ TEST_F(LinkTest, TheBackgroundNeverCarriesMoreThanTheDaysBudget) {
   EXPECT_TRUE(absl::IsResourceExhausted(link.begin(Traffic::kBackground, kMiB + 1)));
   carry(link, Traffic::kBackground, kMiB);
   EXPECT_TRUE(absl::IsResourceExhausted(link.begin(Traffic::kBackground, 1)));
+  EXPECT_TRUE(link.ledger(1).spent);
   clock_.advance(hours(24));
+  EXPECT_FALSE(link.ledger(1).spent);
   EXPECT_TRUE(link.begin(Traffic::kBackground, kMiB).ok());
   EXPECT_EQ(link.ledger(1).refused, 2u);
 }

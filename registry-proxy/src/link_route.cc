@@ -27,6 +27,7 @@ nlohmann::json link_json(const ParentLayers& parent, std::size_t days) {
                          {"bytes_per_day", ledger.options.bytes_per_day},
                          {"over_budget", ledger.options.over_budget == peer::Link::OverBudget::kReads ? "reads" : "nothing"},
                          {"refused", ledger.refused},
+                         {"spent", ledger.spent},
                          {"arriving", nlohmann::json::array()},
                          {"days", nlohmann::json::array()}};
   for (const ParentLayers::Progress& blob : parent.progress())

@@ -9,6 +9,7 @@ namespace samara::registry_proxy {
 ///
 ///   GET /samara/v1/links[?days=N]
 ///        {"links": [{"name", "urls", "up", "since", "error", "bytes_per_second", "bytes_per_day", "over_budget", "refused",
+///                    "spent" (the budget of today),
 ///                    "arriving": [{"layer", "blob", "bytes", "bytes_here"}],
 ///                    "days": [{"date", "bytes": {"blocking": N, …}, "total"}]}]}
 ///

@@ -30,7 +30,7 @@ constexpr Traffic traffic_of(FetchClass urgency) { return static_cast<Traffic>(u
 /// `bytes_per_second` and `bytes_per_day` bound kBackground: it waits for its turn, stands still for a moment while
 /// something more urgent is under way, and isn't begun when the day's budget doesn't reach. Everything else is never held
 /// up, but counts: what reads take of either budget isn't there for the background. When the day's budget is used up,
-/// OverBudget says what becomes of the rest. A day is one of UTC.
+/// OverBudget says what becomes of the rest. A day is one of UTC. The first refusal of a day is a warning in the log.
 /// Rows: table "links", key "<name> <YYYY-MM-DD>", lines of "<traffic> <bytes>"; kill -9 loses at most what came within
 /// the last second, or 256 KiB.
 /// Threads: any.
@@ -89,6 +89,7 @@ class Link {
     Options options;
     std::vector<Day> days;  ///< those that are kept, the latest first; the first is today
     std::uint64_t refused = 0;  ///< transfers that the budget didn't let begin, since the start
+    bool spent = false;         ///< was that so today?
     bool up = true;             ///< did it answer when it was asked last?
     std::chrono::system_clock::time_point since;  ///< when that changed
     std::string error;                            ///< why it didn't
@@ -117,6 +118,7 @@ class Link {
   std::array<std::uint64_t, kTrafficKinds> day_{};
   std::uint64_t reserved_ = 0;  // of the background, begun and not come yet
   std::uint64_t refused_ = 0;
+  bool spent_ = false;          // something was refused today
   std::size_t urgent_ = 0;      // transfers under way that the background yields to
   Time due_;                    // when the bytes so far are paid for
   std::uint64_t unsaved_ = 0;
