@@ -1,8 +1,10 @@
 #include "warm_manifest.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "base/status.h"
 #include "base/text.h"
@@ -140,16 +142,70 @@ bool is_printable(std::string_view text) {
   return true;
 }
 
+/// A document of a stream, and the line of the file where it begins.
+struct Document {
+  std::string text;
+  int line = 0;
+};
+
+bool is_marker(std::string_view line, std::string_view marker) {
+  return line.starts_with(marker) && (line.size() == marker.size() || line[marker.size()] == ' ' || line[marker.size()] == '\t' || line[marker.size()] == '\r');
+}
+
+/// The documents between lines "---" and "...", which stand for nothing else at a line's begin (YAML 1.2 §9.1.2).
+/// yaml-cpp's own LoadAll() never ends, and takes all memory, where something follows that it doesn't read: ",:n".
+std::vector<Document> documents(std::string_view yaml) {
+  std::vector<Document> all(1);
+  int number = 0;
+  for (; !yaml.empty(); ++number) {
+    const std::string_view line = yaml.substr(0, yaml.find('\n'));
+    yaml.remove_prefix(std::min(yaml.size(), line.size() + 1));
+    const bool begins = is_marker(line, "---"), ends = is_marker(line, "...");
+    if (begins || ends) all.push_back({"", ends ? number + 1 : number});
+    if (ends || line.starts_with('%')) continue;  // a directive: nothing here depends on one, but the count of lines
+    str_append(&all.back().text, line, "\n");
+  }
+  return all;
+}
+
+/// Takes note of nothing.
+struct Skip final : YAML::EventHandler {
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// Reads one document. Wrong when there is more than that.
+YAML::Node load(const Document& document) {
+  std::istringstream stream(document.text);
+  YAML::Parser parser(stream);
+  Skip skip;
+  parser.HandleNextDocument(skip);
+  if (parser) throw Wrong{YAML::Mark::null_mark(), "it isn't YAML: something follows the document's end"};
+  return YAML::Load(document.text);
+}
+
 template <typename Read>
 absl::StatusOr<WarmManifest> parse(std::string_view yaml, std::string_view file, const Read& read) {
+  int first_line = 0;  // of the document that is being read
   const auto wrong = [&](const YAML::Mark& mark, std::string_view what) {
-    return absl::InvalidArgumentError(str_cat(file, ":", mark.line + 1, ":", mark.column + 1, ": ", what));
+    if (mark.is_null()) return absl::InvalidArgumentError(str_cat(file, ":", first_line + 1, ": ", what));
+    return absl::InvalidArgumentError(str_cat(file, ":", first_line + mark.line + 1, ":", mark.column + 1, ": ", what));
   };
   if (yaml.size() > kMostBytes) return absl::InvalidArgumentError(str_cat(file, " is larger than 4 MiB"));
   if (!is_printable(yaml)) return absl::InvalidArgumentError(str_cat(file, " isn't a text in UTF-8"));
   WarmManifest manifest;
   try {
-    read(std::string(yaml), manifest);
+    for (const Document& document : documents(yaml)) {
+      first_line = document.line;
+      read(load(document), manifest);
+    }
   } catch (const Wrong& error) {
     return wrong(error.mark, error.what);
   } catch (const YAML::Exception& error) {
@@ -161,13 +217,17 @@ absl::StatusOr<WarmManifest> parse(std::string_view yaml, std::string_view file,
 }  // namespace
 
 absl::StatusOr<WarmManifest> parse_batch(std::string_view yaml, std::string_view file) {
-  return parse(yaml, file, [](const std::string& text, WarmManifest& manifest) { read_batch(YAML::Load(text), manifest); });
+  SAMARA_ASSIGN_OR_RETURN(WarmManifest manifest, parse(yaml, file, [](const YAML::Node& document, WarmManifest& found) {
+                            if (!document.IsNull()) read_batch(document, found);
+                          }));
+  if (!manifest.images.empty()) return manifest;
+  return absl::InvalidArgumentError(str_cat(file, ":1: a batch is a map with `images`"));
 }
 
 absl::StatusOr<WarmManifest> parse_kubernetes(std::string_view yaml, std::string_view file) {
-  SAMARA_ASSIGN_OR_RETURN(WarmManifest manifest, parse(yaml, file, [](const std::string& text, WarmManifest& found) {
-                            std::size_t objects = 0;
-                            for (const YAML::Node& document : YAML::LoadAll(text)) read_object(document, 0, objects, found);
+  std::size_t objects = 0;
+  SAMARA_ASSIGN_OR_RETURN(WarmManifest manifest, parse(yaml, file, [&](const YAML::Node& document, WarmManifest& found) {
+                            read_object(document, 0, objects, found);
                           }));
   if (!manifest.images.empty()) return manifest;
   return absl::InvalidArgumentError(str_cat(file, " names no image: it has no pods, deployments, jobs or the like"));

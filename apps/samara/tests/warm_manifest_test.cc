@@ -77,6 +77,19 @@ items:
   EXPECT_THAT(found->passed_over, ElementsAre("ConfigMap settings"));
 }
 
+TEST(Kubernetes, NamesTheLineOfAFileOfSeveralDocuments) {
+  const auto found = parse_kubernetes("%YAML 1.2\n---\nkind: Pod\nspec: {containers: [{image: a}]}\n...\n---\nkind: Pod\nspec: {containers: [{image: [b]}]}\n", "x");
+
+  EXPECT_THAT(std::string(found.status().message()), HasSubstr("x:8:29: image must be a text"));
+}
+
+// yaml-cpp reads such a text for ever, as one empty document after the other.
+TEST(Kubernetes, RefusesWhatFollowsADocumentsEnd) {
+  EXPECT_THAT(std::string(parse_kubernetes(",:n.p", "x").status().message()), HasSubstr("x:1: "));
+  EXPECT_FALSE(parse_kubernetes("kind: Pod\nspec: {containers: [{image: a}]}\n}\n", "x").ok());
+  EXPECT_FALSE(parse_batch("{images: [a]}\n, b", "x").ok());
+}
+
 TEST(Kubernetes, RefusesWhatIsNoManifest) {
   EXPECT_FALSE(parse_kubernetes("hello: world\n", "x").ok());
   EXPECT_FALSE(parse_kubernetes("just text", "x").ok());
