@@ -11,10 +11,13 @@
 namespace samara::seed {
 namespace {
 
+namespace tls = grpc::experimental;  // gRPC's way to certificates that change
+
 constexpr int kMaxMessageBytes = 64 << 20;
 constexpr int kMostThreads = 64;  // those that watch a job have one each
 constexpr std::chrono::seconds kStopGrace{3};
 constexpr std::uint64_t kMaxPem = 1u << 20;
+constexpr unsigned kReread = 2;  // seconds
 
 class GrpcServer final : public Server {
  public:
@@ -37,15 +40,17 @@ class GrpcServer final : public Server {
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> GrpcServer::credentials() const {
   if (!options_.tls) return grpc::InsecureServerCredentials();
-  SAMARA_ASSIGN_OR_RETURN(const std::string certificate, read_file(options_.tls->certificate, kMaxPem));
-  SAMARA_ASSIGN_OR_RETURN(const std::string key, read_file(options_.tls->key, kMaxPem));
-  grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({key, certificate});
-  if (!options_.tls->client_ca.empty()) {
-    SAMARA_ASSIGN_OR_RETURN(ssl.pem_root_certs, read_file(options_.tls->client_ca, kMaxPem));
-    ssl.client_certificate_request = GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY;
+  const http::TlsOptions& files = *options_.tls;
+  for (const std::string* file : {&files.certificate, &files.key, &files.client_ca})
+    if (!file->empty()) SAMARA_RETURN_IF_ERROR(read_file(*file, kMaxPem).status());
+  tls::TlsServerCredentialsOptions ssl(
+      std::make_shared<tls::FileWatcherCertificateProvider>(files.key, files.certificate, files.client_ca, kReread));
+  ssl.watch_identity_key_cert_pairs();
+  if (!files.client_ca.empty()) {
+    ssl.watch_root_certs();
+    ssl.set_cert_request_type(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
   }
-  return grpc::SslServerCredentials(ssl);
+  return tls::TlsServerCredentials(ssl);
 }
 
 absl::Status GrpcServer::start() {

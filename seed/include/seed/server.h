@@ -24,7 +24,7 @@ class Server {
   struct Options {
     std::string socket = "/run/samara/seed.sock";  ///< empty: none
     std::string listen;                            ///< "address:port"; empty: none
-    std::optional<http::TlsOptions> tls;           ///< of `listen`; read once
+    std::optional<http::TlsOptions> tls;           ///< of `listen`; read again within seconds when they change, so both of a pair at once
     /// The caller's name, or nullopt: not let in. Asked for each call over TCP.
     std::function<std::optional<std::string>(const Credentials&)> admit;
     std::string version;                           ///< of the site
