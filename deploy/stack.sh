@@ -64,6 +64,7 @@ start_site() {
 site_configuration() {
   cat <<TOML
 listen = "$2"
+name = "$(basename "$1")"
 $([[ $2 == 127.* ]] || echo 'access = "open"')
 root = "$1/cache"
 [seed]

@@ -266,8 +266,16 @@ void Node::answer(const http::Request& request, http::ResponseWriter& out) {
 
 void Node::describe(peer::Heartbeat& beat) {
   beat.layers = metadata_->lazy_layers().size();
-  beat.slow_reads = mount_->slow_reads().size();
   beat.waiting_reads = mount_->waiting().reads;
+  const auto slow = mount_->slow_reads();
+  beat.slow_reads = slow.size();
+  for (const auto& read : slow) beat.slowest_read_ms = std::max(beat.slowest_read_ms, static_cast<std::uint64_t>(read.took.count()));
+  if (traces_) {
+    const auto times = traces_->times();
+    beat.starts = times.count;
+    beat.start_ms = static_cast<std::uint64_t>(times.median.count());
+    beat.longest_start_ms = static_cast<std::uint64_t>(times.longest.count());
+  }
   beat.from_site = static_cast<std::uint64_t>(counted(metrics_, "site") + counted(metrics_, "site-indexes"));
   beat.from_swarm = static_cast<std::uint64_t>(counted(metrics_, "swarm"));
   beat.from_neighbours = static_cast<std::uint64_t>(counted(metrics_, "neighbours"));

@@ -24,6 +24,7 @@ absl::Status read_seed_options(Config& config, SeedOptions& options) {
   options.enabled = table.flag("enabled", options.enabled);
   options.socket_is_needed = table.has("socket");
   options.socket = table.text("socket", options.socket);
+  options.tell_parent = table.flag("tell_parent", options.tell_parent);
   options.rates.node = table.size("node_rate", options.rates.node);
   options.rates.site = table.size("site_rate", options.rates.site);
   options.rates.upstream = table.size("upstream_rate", options.rates.upstream);

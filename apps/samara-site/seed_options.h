@@ -17,6 +17,7 @@ struct SeedOptions {
   bool socket_is_needed = false;                 ///< it was configured: a site that can't have it doesn't start
   std::optional<ListenerOptions> listener;       ///< the same over TCP
   seed::Rates rates;
+  bool tell_parent = true;  ///< of the nodes here, and do what it orders for them; where there is a parent
 };
 
 /// `name` at the top of the file, and the table [seed]. Errors: InvalidArgument, naming the option.

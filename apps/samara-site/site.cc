@@ -91,7 +91,7 @@ absl::Status Site::open_swarm() {
 absl::Status Site::open_seed() {
   if (!options_.seed.enabled) return absl::OkStatus();
   const registry_proxy::Images images(*cache_, upstreams_, manifests_, blobs_, conversions_, start_traces_);
-  seed_.emplace(options_.seed, swarm_.get(), *cache_, images, clock_, metrics_);
+  seed_.emplace(options_.seed, swarm_.get(), parent_.get(), *cache_, images, client_, clock_, metrics_);
   return seed_->start();
 }
 

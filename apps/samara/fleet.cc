@@ -16,7 +16,8 @@ namespace {
 
 namespace api = seed::v1;
 
-constexpr const char* kNodesHelp = R"(Lists the nodes that the site hears of: every samara-node that has it among its `sites`.
+constexpr const char* kNodesHelp = R"(Lists the nodes that the site hears of: every samara-node that has it among its `sites`, and, as SITE/NODE, those of the
+sites below it.
 
 A selector is terms with commas between, all of which hold: key=value ("a|b": one of them), key!=value, key, !key, and
 name=PATTERN for the node's own name; '*' stands for any text. Labels are set by [node] labels in node.toml.
@@ -26,7 +27,8 @@ Examples:
   samara nodes zone=a,gpu
   samara nodes --json | jq -r '.nodes[] | select(.away) | .name')";
 
-constexpr const char* kSitesHelp = R"(Sums up the sites: their nodes, the disk that caches take, and where nodes got their bytes since they started.
+constexpr const char* kSitesHelp = R"(Sums up the sites: their nodes, the disk that caches take, and where nodes got their bytes since they started. Sites that
+name this one as [parent] tell of their nodes and of their link to it.
 
 Examples:
   samara sites
@@ -41,6 +43,15 @@ struct Options {
 
 std::string disk(std::uint64_t used, std::uint64_t limit) {
   return limit == 0 ? human_size(used) : str_cat(human_size(used), " of ", human_size(limit));
+}
+
+std::string link_of(const api::Site& site) {
+  if (!site.below()) return "-";
+  if (site.away()) return str_cat("not heard of for ", human_time(site.heard_seconds_ago()));
+  std::string text = str_cat("up, ", human_size(site.link_today()), " today");
+  if (site.link_day() > 0) str_append(&text, " of ", human_size(site.link_day()));
+  if (site.link_rate() > 0) str_append(&text, ", ", human_size(site.link_rate()), "/s at most");
+  return text;
 }
 
 std::string labels_of(const api::Node& node) {
@@ -79,11 +90,11 @@ absl::Status sites(const Options& options) {
     print_json(to_json(response));
     return absl::OkStatus();
   }
-  std::vector<std::vector<std::string>> rows = {{"SITE", "NODES", "AWAY", "CACHES", "FROM SITE", "FROM SWARM", "FROM NEIGHBOURS", "SLOW READS"}};
+  std::vector<std::vector<std::string>> rows = {{"SITE", "NODES", "AWAY", "CACHES", "FROM SITE", "FROM SWARM", "FROM NEIGHBOURS", "SLOW READS", "LINK"}};
   for (const api::Site& site : response.sites()) {
     rows.push_back({str_cat(site.name(), site.own() ? " (this)" : ""), str_cat(site.nodes()), str_cat(site.nodes_away()),
                     disk(site.disk_used(), site.disk_limit()), human_size(site.from_site()), human_size(site.from_swarm()),
-                    human_size(site.from_neighbours()), str_cat(site.slow_reads())});
+                    human_size(site.from_neighbours()), str_cat(site.slow_reads()), link_of(site)});
   }
   print_table(rows);
   return absl::OkStatus();

@@ -29,6 +29,24 @@ std::string bar(std::uint64_t done, std::uint64_t total) {
   return str_cat("[", std::string(full, '#'), std::string(kWidth - full, '.'), "]");
 }
 
+std::vector<std::string> sorted_sites(const api::Estimate& estimate) {
+  std::vector<std::string> sites;
+  for (const auto& [site, link] : estimate.links()) sites.push_back(site);
+  std::sort(sites.begin(), sites.end());
+  return sites;
+}
+
+// "to edge-1      120 MB, 12 s at 10 MB/s; 3.0 GB of 5.0 GB are left today"
+std::string link_text(const std::string& site, const api::Link& link) {
+  std::string name = str_cat("to ", site);
+  name.resize(std::max<std::size_t>(name.size(), 13), ' ');
+  std::string text = str_cat(name, " ", human_size(link.bytes()), " over its link, once");
+  if (link.rate() > 0) str_append(&text, "; the background may take ", human_size(link.rate()), "/s");
+  if (link.day() > 0) str_append(&text, "; ", human_size(link.left_today()), " of ", human_size(link.day()), " are left today");
+  if (link.seconds() > 0) str_append(&text, ": ", human_time(link.seconds()), " at least");
+  return text + "\n";
+}
+
 }  // namespace
 
 JobView::JobView(std::FILE* out) : out_(out), terminal_(is_terminal(out)), colour_(wants_colour(out)) {}
@@ -107,10 +125,11 @@ std::string plan_text(const api::Job& job) {
   str_append(&text, "\nto nodes      ", human_size(estimate.to_nodes()), ", at most ", human_size(estimate.largest_node()), " to one of them\n");
   str_append(&text, "out of site   ", human_size(estimate.out_of_site()), " at least\n");
   str_append(&text, "from upstream ", human_size(estimate.from_upstream()), " that isn't converted here yet\n");
+  for (const std::string& site : sorted_sites(estimate)) str_append(&text, link_text(site, estimate.links().at(site)));
   if (estimate.seconds() > 0) {
     str_append(&text, "takes         ", human_time(estimate.seconds()), " at least, by the link \"", estimate.bound_by(), "\"\n");
   } else {
-    str_append(&text, "takes         not known: no rate of a link is configured ([seed] node_rate, site_rate, upstream_rate)\n");
+    str_append(&text, "takes         not known: no rate of a link is configured ([seed] node_rate, site_rate, upstream_rate; [parent] bytes_per_second at an edge)\n");
   }
   return text;
 }

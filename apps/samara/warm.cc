@@ -37,8 +37,12 @@ With --wait, the exit code is 0 only when every chosen node has verified what wa
 what, and why. --plan moves nothing: what is missing where, bytes by link, and the least time that the links allow.
 --deadline refuses at once what they can't carry in time ([seed] node_rate, site_rate and upstream_rate in site.toml).
 
+Nodes of the sites below (those that name this one as [parent]) are meant too, unless --site says otherwise: each byte
+crosses their links once, within the links' budgets; a link that is cut is waited for.
+
 Examples:
   samara warm docker.io/library/python:3.12 --wait
+  samara warm registry.example/train:7 --site edge-1 --site edge-2 --plan
   samara warm registry.example/train:7 --nodes zone=a,gpu --level full --pin 24h --deadline 10m --wait
   samara warm -f batch.yaml --plan
   samara warm --from-k8s deployment.yaml jobs.yaml --level trace)";

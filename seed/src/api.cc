@@ -67,6 +67,29 @@ void set_estimate(const Estimate& estimate, api::Estimate* out) {
   out->set_seconds(estimate.seconds);
   out->set_bound_by(estimate.bound_by);
   for (const auto& [site, bytes] : estimate.to_site) (*out->mutable_to_site())[site] = bytes;
+  for (const auto& [site, link] : estimate.links) {
+    api::Link& one = (*out->mutable_links())[site];
+    one.set_bytes(link.bytes);
+    one.set_seconds(link.seconds);
+    one.set_rate(link.rate);
+    one.set_day(link.day);
+    one.set_left_today(link.left_today);
+  }
+}
+
+std::uint64_t seconds_since(Time then, Time now) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(now - then).count()));
+}
+
+void set_below(const Fleet::Child& child, bool away, Time now, api::Site* out) {
+  out->set_below(true);
+  out->set_away(away);
+  out->set_version(child.last.self.version);
+  out->set_heard_seconds_ago(seconds_since(child.last_heard, now));
+  out->set_link_rate(child.last.link_rate);
+  out->set_link_day(child.last.link_day);
+  out->set_link_today(child.last.link_today);
+  out->set_site_disk_used(child.last.self.disk_used);
 }
 
 }  // namespace
@@ -93,14 +116,17 @@ void set_node(const std::string& name, const Fleet::Node& node, const Fleet& fle
   out->set_version(node.last.version);
   out->mutable_labels()->insert(node.last.labels.begin(), node.last.labels.end());
   out->set_away(fleet.is_away(node, now));
-  const auto ago = std::chrono::duration_cast<std::chrono::seconds>(now - node.last_heard).count();
-  out->set_heard_seconds_ago(static_cast<std::uint64_t>(std::max<std::int64_t>(0, ago)));
+  out->set_heard_seconds_ago(seconds_since(node.last_heard, now));
   out->set_disk_used(node.last.disk_used);
   out->set_disk_limit(node.last.disk_limit);
   out->set_disk_pinned(node.last.disk_pinned);
   out->set_layers(node.last.layers);
   out->set_slow_reads(node.last.slow_reads);
   out->set_waiting_reads(node.last.waiting_reads);
+  out->set_slowest_read_ms(node.last.slowest_read_ms);
+  out->set_starts(node.last.starts);
+  out->set_start_ms(node.last.start_ms);
+  out->set_longest_start_ms(node.last.longest_start_ms);
   out->set_from_site(node.last.from_site);
   out->set_from_swarm(node.last.from_swarm);
   out->set_from_neighbours(node.last.from_neighbours);
@@ -121,6 +147,11 @@ void set_sites(const Fleet& fleet, std::string_view version, Time now, api::Site
     one->set_from_neighbours(site.from_neighbours);
     one->set_slow_reads(site.slow_reads);
     one->set_waiting_reads(site.waiting_reads);
+    one->set_slowest_read_ms(site.slowest_read_ms);
+    one->set_starts(site.starts);
+    one->set_start_ms(site.start_ms);
+    one->set_longest_start_ms(site.longest_start_ms);
+    if (site.child != nullptr) set_below(*site.child, fleet.is_cut(str_cat(name, "/"), now), now, one);
   }
 }
 

@@ -64,6 +64,14 @@ void encode_image(const WarmImageState& image, kept::Image* out) {
   out->set_bytes(image.bytes);
   out->set_to_convert(image.to_convert);
   for (const auto& [node, item] : image.items) encode_item(item, &(*out->mutable_items())[node]);
+  for (const auto& [site, link] : image.links) {
+    kept::Link& row = (*out->mutable_links())[site];
+    row.set_lacks(link.lacks);
+    row.set_rate(link.rate);
+    row.set_day(link.day);
+    row.set_today(link.today);
+    row.set_to_midnight(link.to_midnight.count());
+  }
 }
 
 absl::StatusOr<WarmImageState> decode_image(const kept::Image& row) {
@@ -74,6 +82,8 @@ absl::StatusOr<WarmImageState> decode_image(const kept::Image& row) {
   image.bytes = row.bytes();
   image.to_convert = row.to_convert();
   for (const auto& [node, item] : row.items()) image.items[node] = decode_item(item);
+  for (const auto& [site, link] : row.links())
+    image.links[site] = {link.lacks(), link.rate(), link.day(), link.today(), std::chrono::seconds(link.to_midnight())};
   if (row.image().empty()) return image;
   SAMARA_ASSIGN_OR_RETURN(image.image, peer::decode_warm_image(row.image()));
   image.manifest = image.image->digest;

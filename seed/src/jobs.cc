@@ -43,6 +43,9 @@ absl::Status check_wish(const WarmWish& wish, const Fleet& fleet, Time now) {
   for (const std::string& site : wish.sites)
     if (!sites.contains(site))
       return absl::NotFoundError(str_cat("no site \"", site, "\" is known here; those that are: ", known_sites(fleet, now)));
+  for (const std::string& site : wish.sites)
+    if (fleet.children().contains(site) && fleet.is_cut(str_cat(site, "/"), now))
+      return absl::NotFoundError(str_cat("the site ", site, " isn't heard of: its samara-site tells this seed of its nodes; is it running, and the link up? `samara sites` shows since when"));
   SAMARA_ASSIGN_OR_RETURN(const Selector nodes, Selector::parse(wish.nodes));
   std::size_t here = 0;
   for (const auto& [name, node] : fleet.nodes()) {

@@ -12,6 +12,8 @@ namespace {
 using Phase = WarmImageState::Phase;
 using State = WarmItem::State;
 
+constexpr std::chrono::seconds kDay{24 * 3600};
+
 bool has_looked(const WarmImageState& image) {
   return std::all_of(image.items.begin(), image.items.end(), [](const auto& entry) {
     return entry.second.missing.has_value() || entry.second.is_final();
@@ -31,6 +33,21 @@ std::uint64_t moves_to(const Job& job, const std::string& node, std::size_t apar
     if (item != job.images[i].items.end() && item->second.state != State::kFailed) bytes += item->second.missing.value_or(0);
   }
   return bytes;
+}
+
+/// What the sites of its nodes have told of the links to them.
+void note_links(WarmImageState& image, const Fleet& fleet, Time now) {
+  for (const auto& [node, item] : image.items) {
+    const auto child = fleet.children().find(Fleet::child_of(node));
+    if (child == fleet.children().end() || fleet.is_cut(node, now)) continue;
+    const auto lacks = child->second.lacks.find(image.manifest);
+    const std::chrono::seconds into_day = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()) % kDay;
+    image.links[child->first] = {.lacks = lacks == child->second.lacks.end() ? bytes_of(*image.image, peer::WarmLevel::kFull) : lacks->second,
+                                 .rate = child->second.last.link_rate,
+                                 .day = child->second.last.link_day,
+                                 .today = child->second.last.link_today,
+                                 .to_midnight = kDay - into_day};
+  }
 }
 
 }  // namespace
@@ -80,6 +97,8 @@ void Jobs::note_absence(Job& job, const Fleet& fleet, Time now) {
       }
       if (item.is_final()) continue;
       item.away = !here;
+      // Its site goes on by itself.
+      if (fleet.is_cut(name, now) && now <= end_of_life(job)) continue;
       const Fleet::Node* const node = fleet.find(name);
       const Time last = std::max(node == nullptr ? Time() : node->last_heard, std::min(item.since, job.images[i].since));
       if (here || now - last <= options_.give_up) continue;
@@ -89,15 +108,21 @@ void Jobs::note_absence(Job& job, const Fleet& fleet, Time now) {
   }
 }
 
+bool Jobs::is_patient(const WarmImageState& image, Time now) const {
+  const bool far = std::any_of(image.items.begin(), image.items.end(), [](const auto& item) { return !Fleet::child_of(item.first).empty(); });
+  return now - image.since < (far ? options_.far_look_patience : options_.look_patience);
+}
+
 // Nodes have said what they lack, or had time enough to.
 void Jobs::look(Job& job, const Fleet& fleet, Time now) {
   bool all_looked = true;
   for (WarmImageState& image : job.images) {
     if (image.phase == Phase::kResolving) all_looked = false;
     if (image.phase != Phase::kLooking) continue;
-    const bool patience_ends = now - image.since >= options_.look_patience;
+    const bool patience_ends = !is_patient(image, now);
     for (auto& [node, item] : image.items)
       if (patience_ends && !item.missing && !item.is_final()) item.missing = image.bytes;
+    note_links(image, fleet, now);
     all_looked = all_looked && has_looked(image);
   }
   const bool together = job.spec.plan || has_deadline(job);

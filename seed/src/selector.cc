@@ -77,9 +77,10 @@ bool Selector::fulfils(const Term& term, const std::string* value) {
 }
 
 bool Selector::matches(std::string_view name, const std::map<std::string, std::string>& labels) const {
-  const std::string own_name(name);
+  const std::string own_name(name), last_name(name.substr(name.rfind('/') + 1));
   return std::all_of(terms_.begin(), terms_.end(), [&](const Term& term) {
-    if (term.key == "name") return fulfils(term, &own_name);
+    if (term.key == "name" && term.kind == Term::Kind::kDiffers) return fulfils(term, &own_name) && fulfils(term, &last_name);
+    if (term.key == "name") return fulfils(term, &own_name) || fulfils(term, &last_name);
     const auto found = labels.find(term.key);
     return fulfils(term, found == labels.end() ? nullptr : &found->second);
   });

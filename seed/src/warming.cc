@@ -1,6 +1,7 @@
 #include "seed/warming.h"
 
 #include <algorithm>
+#include <random>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -40,6 +41,7 @@ Warming::Warming(cache_index::Store& store, ImageSource& images, const Clock& cl
       beats_(metrics.counter("samara_seed_heartbeats_total", "Heartbeats of nodes.")),
       fleet_(options_.fleet),
       jobs_(options_.jobs),
+      epoch_((std::uint64_t{std::random_device{}()} << 32) + std::random_device{}()),
       pool_(std::make_unique<ThreadPool>("warm", options_.threads)) {}
 
 Warming::~Warming() { stop(); }
@@ -183,6 +185,8 @@ bool Warming::handle(const http::Request& request, http::ResponseWriter& out) {
   const std::string& path = request.target.path;
   if (path == peer::kHeartbeatPath) {
     answer_heartbeat(request, out);
+  } else if (path == peer::kSiteBeatPath) {
+    answer_site_beat(request, out);
   } else if (path.starts_with(peer::kWarmPath)) {
     answer_image(request, out);
   } else {
@@ -191,31 +195,129 @@ bool Warming::handle(const http::Request& request, http::ResponseWriter& out) {
   return true;
 }
 
-void Warming::answer_heartbeat(const http::Request& request, http::ResponseWriter& out) {
+namespace {
+
+/// What a heartbeat is answered with: that, or why it isn't taken.
+template <typename Beat, typename Take>
+void answer_beat(const http::Request& request, http::ResponseWriter& out, const absl::StatusOr<Beat>& beat, const Take& take) {
   if (request.method != "POST") {
     out.header("Allow", "POST");
     (void)out.respond(405, "only POST\n", "text/plain");  // a client that left needs no answer
     return;
   }
-  absl::StatusOr<peer::Heartbeat> beat = peer::heartbeat_from(request.target);
   if (!beat.ok()) return answer(out, beat.status(), "");
-  const absl::StatusOr<peer::HeartbeatAnswer> told = take(*std::move(beat), request);
+  const auto told = take(*beat);
   answer(out, told.status(), told.ok() ? peer::encode(*told) : "");
+}
+
+}  // namespace
+
+void Warming::answer_heartbeat(const http::Request& request, http::ResponseWriter& out) {
+  answer_beat(request, out, peer::heartbeat_from(request.target), [&](const peer::Heartbeat& beat) { return take(beat, request); });
+}
+
+void Warming::answer_site_beat(const http::Request& request, http::ResponseWriter& out) {
+  answer_beat(request, out, peer::site_beat_from(request.target), [&](const peer::SiteBeat& beat) { return take(beat, request); });
 }
 
 absl::StatusOr<peer::HeartbeatAnswer> Warming::take(peer::Heartbeat beat, const http::Request& request) {
   beats_.add();
   const std::string name = beat.name;
-  const std::vector<peer::WarmReport> reports = std::move(beat.reports);
+  std::vector<peer::WarmReport> reports = std::move(beat.reports);
   const std::lock_guard lock(mutex_);
   const Time now = clock_.wall_now();
   SAMARA_RETURN_IF_ERROR(fleet_.heard(std::move(beat), http::host_of_peer(request.peer), request.client, now));
-  jobs_.heard(name, reports, now);
+  heard_locked(name, std::move(reports), now);
   peer::HeartbeatAnswer told;
-  told.orders = jobs_.orders_for(name);
-  const std::chrono::milliseconds all(fleet_.nodes().size() * 1000 / kMostBeatsASecond);
-  told.beat = std::max(all, told.orders.empty() ? options_.idle_beat : options_.busy_beat);
+  told.orders = orders_locked(name);
+  told.beat = beat_locked(!told.orders.empty());
   return told;
+}
+
+absl::StatusOr<peer::SiteBeatAnswer> Warming::take(peer::SiteBeat beat, const http::Request& request) {
+  beats_.add();
+  const std::string site = beat.self.name;
+  std::vector<std::pair<std::string, std::vector<peer::WarmReport>>> reports;
+  for (peer::SiteBeat::Node& node : beat.nodes) reports.emplace_back(str_cat(site, "/", node.name), std::move(node.beat.reports));
+  const std::lock_guard lock(mutex_);
+  const Time now = clock_.wall_now();
+  SAMARA_RETURN_IF_ERROR(fleet_.heard_site(std::move(beat), http::host_of_peer(request.peer), request.client, now));
+  for (auto& [node, said] : reports) heard_locked(node, std::move(said), now);
+  peer::SiteBeatAnswer told;
+  const std::string prefix = str_cat(site, "/");
+  for (auto node = fleet_.nodes().lower_bound(prefix); node != fleet_.nodes().end() && node->first.starts_with(prefix); ++node)
+    if (auto orders = orders_locked(node->first); !orders.empty()) told.orders[node->first.substr(prefix.size())] = std::move(orders);
+  told.beat = beat_locked(!told.orders.empty());
+  told.epoch = epoch_;
+  return told;
+}
+
+std::chrono::milliseconds Warming::beat_locked(bool busy) const {
+  const std::chrono::milliseconds all(fleet_.nodes().size() * 1000 / kMostBeatsASecond);
+  return std::max(all, busy ? options_.busy_beat : options_.idle_beat);
+}
+
+void Warming::heard_locked(const std::string& node, std::vector<peer::WarmReport> reports, Time now) {
+  jobs_.heard(node, reports, now);
+  const bool far = std::any_of(far_.begin(), far_.end(), [&](const auto& from) { return from.second.orders.contains(node); });
+  if (far) {
+    reports_[node] = std::move(reports);
+  } else {
+    reports_.erase(node);
+  }
+}
+
+std::vector<peer::WarmOrder> Warming::orders_locked(const std::string& node) const {
+  std::vector<peer::WarmOrder> orders = jobs_.orders_for(node);
+  for (const auto& [from, far] : far_) {
+    const auto more = far.orders.find(node);
+    if (more == far.orders.end()) continue;
+    for (const peer::WarmOrder& order : more->second) {
+      const auto same = std::find_if(orders.begin(), orders.end(), [&](const auto& each) { return each.task == order.task; });
+      if (same != orders.end()) {
+        same->pin_until = std::max(same->pin_until, order.pin_until);
+      } else if (orders.size() < peer::kMostOrders) {
+        orders.push_back(order);
+      }
+    }
+  }
+  return orders;
+}
+
+std::shared_ptr<const peer::WarmImage> Warming::far_image_locked(const std::string& node, const Digest& manifest) const {
+  for (const auto& [from, far] : far_) {
+    const auto orders = far.orders.find(node);
+    const auto image = far.images.find(manifest);
+    if (orders == far.orders.end() || image == far.images.end()) continue;
+    for (const peer::WarmOrder& order : orders->second)
+      if (order.task.manifest == manifest) return image->second;
+  }
+  return nullptr;
+}
+
+// ---- what the site above orders ----
+
+void Warming::set_far(const std::string& from, Far far) {
+  const std::lock_guard lock(mutex_);
+  if (far.orders.empty()) {
+    far_.erase(from);
+  } else {
+    far_[from] = std::move(far);
+  }
+}
+
+std::vector<peer::SiteBeat::Node> Warming::nodes_here() const {
+  std::vector<peer::SiteBeat::Node> nodes;
+  const std::lock_guard lock(mutex_);
+  const Time now = clock_.wall_now();
+  for (const auto& [name, node] : fleet_.nodes()) {
+    if (fleet_.is_away(node, now)) continue;
+    peer::SiteBeat::Node one{name, node.address, node.last};
+    one.beat.site = node.site == fleet_.options().site ? "" : node.site;
+    if (const auto reports = reports_.find(name); reports != reports_.end()) one.beat.reports = reports->second;
+    nodes.push_back(std::move(one));
+  }
+  return nodes;
 }
 
 void Warming::answer_image(const http::Request& request, http::ResponseWriter& out) {
@@ -227,8 +329,11 @@ void Warming::answer_image(const http::Request& request, http::ResponseWriter& o
   {
     const std::lock_guard lock(mutex_);
     const Fleet::Node* const known = fleet_.find(node);
-    const bool is_the_node = known != nullptr && known->address == http::host_of_peer(request.peer) && known->client == request.client;
-    const peer::WarmImage* const image = is_the_node ? jobs_.image_for(node, *manifest) : nullptr;
+    const bool is_the_node = known != nullptr && known->sender == http::host_of_peer(request.peer) && known->client == request.client;
+    const peer::WarmImage* image = is_the_node ? jobs_.image_for(node, *manifest) : nullptr;
+    const auto far = is_the_node ? far_image_locked(node, *manifest) : nullptr;
+    // This site's own job may not have it converted yet.
+    if (far != nullptr && (image == nullptr || bytes_to_convert(*image) > 0)) image = far.get();
     if (image != nullptr) {
       text = peer::encode(*image);
       status = absl::OkStatus();

@@ -15,6 +15,7 @@ using ::testing::Not;
 class NoImages final : public ImageSource {
   absl::StatusOr<peer::WarmImage> resolve(const WarmWish&) override { return absl::NotFoundError("none"); }
   absl::StatusOr<Progress> convert(const WarmWish&, const peer::WarmImage&) override { return absl::NotFoundError("none"); }
+  std::uint64_t lacking(const peer::WarmImage&) override { return 0; }
 };
 
 class ConsoleTest : public ::testing::Test {

@@ -31,6 +31,26 @@ TEST(Fleet, CountsANodeAsAwayOnceItIsSilent) {
   EXPECT_EQ(fleet.sites(later).at("edge").away, 1u);
 }
 
+TEST(Fleet, SumsUpHowContainersStart) {
+  Fleet fleet({.site = "edge"});
+  for (const std::uint64_t node : {1, 2, 3}) {
+    peer::Heartbeat beat = beat_of(std::to_string(node));
+    beat.starts = node;
+    beat.start_ms = 100 * node;
+    beat.longest_start_ms = 1'000 * node;
+    beat.slowest_read_ms = 10 * node;
+    ASSERT_TRUE(fleet.heard(beat, "10.0.0.1", "", kNow).ok());
+  }
+  ASSERT_TRUE(fleet.heard(beat_of("idle"), "10.0.0.1", "", kNow).ok());
+
+  const Fleet::Site site = fleet.sites(kNow).at("edge");
+
+  EXPECT_EQ(site.starts, 6u);
+  EXPECT_EQ(site.start_ms, 200u) << "of the nodes that have started something";
+  EXPECT_EQ(site.longest_start_ms, 3'000u);
+  EXPECT_EQ(site.slowest_read_ms, 30u);
+}
+
 TEST(Fleet, LeavesANameToItsFirstUserWhileThatLives) {
   Fleet fleet({});
   ASSERT_TRUE(fleet.heard(beat_of("a"), "10.0.0.1", "ci", kNow).ok());

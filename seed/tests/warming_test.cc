@@ -29,6 +29,7 @@ class OneImage final : public ImageSource {
     return image_;
   }
   absl::StatusOr<Progress> convert(const WarmWish&, const peer::WarmImage& image) override { return Progress{image, 1, 1, true}; }
+  std::uint64_t lacking(const peer::WarmImage&) override { return 0; }
   peer::WarmImage image_;
 };
 

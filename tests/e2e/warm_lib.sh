@@ -9,10 +9,10 @@ temporary_directory work
 samara() { "$build_directory/apps/samara" "$@"; }
 seed=(--seed "unix://$work/site/seed.sock")
 
-# begin_warm_node DIRECTORY: a node, and its containerd, which asks the node before the site.
+# begin_warm_node DIRECTORY [NETNS]: a node, and its containerd, which asks the node before the site.
 begin_warm_node() {
   local hosts=$1/containerd/certs.d/_default
-  start_node "$1"
+  start_node "$1" "${2:-}"
   mkdir -p "$hosts"
   cat >"$hosts/hosts.toml" <<TOML
 server = "http://$site_address"
@@ -21,7 +21,7 @@ server = "http://$site_address"
 [host."http://$site_address"]
   capabilities = ["pull", "resolve"]
 TOML
-  start_containerd "$1/containerd" samara "$1/snapshotter.sock"
+  start_containerd "$1/containerd" samara "$1/snapshotter.sock" "${2:-}"
 }
 
 nodes_here() { samara nodes "${seed[@]}" --json | jq '[.nodes[] | select(.away | not)] | length'; }

@@ -138,7 +138,10 @@ std::optional<StartTraces::Duration> StartTraces::step() {
     }
     recording_ = recordings_.size();
   }
-  for (const Recording& recording : settled) keep(recording);
+  for (const Recording& recording : settled) {
+    take_time(recording);
+    keep(recording);
+  }
   if (!next) return std::nullopt;
   return std::chrono::duration_cast<Duration>(*next - now) + Duration(1);
 }
@@ -239,6 +242,22 @@ void StartTraces::note(const Digest& diff_id, const Note& note) {
     if (!recording.starts || find_layer(recording.image.layers, diff_id) == nullptr) continue;
     if (note(recording)) recording.last_new = parts_.clock.now();
   }
+}
+
+void StartTraces::take_time(const Recording& recording) {
+  if (!recording.starts) return;
+  const std::lock_guard lock(mutex_);
+  ++settled_;
+  lasted_.push_back(std::chrono::duration_cast<Duration>(recording.last_new - recording.began));
+  if (lasted_.size() > kStartsTimed) lasted_.pop_front();
+}
+
+StartTraces::Times StartTraces::times() const {
+  const std::lock_guard lock(mutex_);
+  if (lasted_.empty()) return {};
+  std::vector<Duration> sorted(lasted_.begin(), lasted_.end());
+  std::sort(sorted.begin(), sorted.end());
+  return {settled_, sorted[sorted.size() / 2], sorted.back()};
 }
 
 void StartTraces::keep(const Recording& recording) {

@@ -126,6 +126,20 @@ TEST_F(StartTracesTest, FetchesAsSoonAsTheImageComes) {
   EXPECT_THAT(site_.reports()[0].unused, ElementsAre(Chunk{up_, 3}));
 }
 
+TEST_F(StartTracesTest, TimesStartsUntilTheirLastNewRead) {
+  EXPECT_EQ(traces_.times().count, 0u);
+  for (const int took : {3, 1, 2}) {
+    start();
+    clock_.advance(seconds(took));
+    read(upper_, static_cast<std::uint32_t>(10 + took));
+    settle();
+  }
+
+  EXPECT_EQ(traces_.times().count, 3u);
+  EXPECT_EQ(traces_.times().median, seconds(2));
+  EXPECT_EQ(traces_.times().longest, seconds(3));
+}
+
 TEST_F(StartTracesTest, LearnsNothingFromAnImageThatIsOnlyPulled) {
   traces_.image_comes(image_);
   traces_.step();

@@ -6,11 +6,12 @@
 #include "absl/status/statusor.h"
 #include "base/http/client.h"
 #include "peer/site_access.h"
+#include "peer/site_beat.h"
 #include "peer/warm_protocol.h"
 
 namespace samara::peer {
 
-/// A node's way to one samara-site: heartbeats, and what is to be warmed.
+/// A node's way to one samara-site, and a site's to one of its parent: heartbeats, and what is to be warmed.
 /// Threads: any.
 class WarmClient {
  public:
@@ -20,6 +21,8 @@ class WarmClient {
   /// Errors: Unavailable (no answer, or none that helps), AlreadyExists (another machine uses the node's name),
   /// InvalidArgument (not understood), PermissionDenied (the node may not), Unimplemented (a site without a seed).
   absl::StatusOr<HeartbeatAnswer> beat(const Heartbeat& heartbeat, const std::stop_token& stop = {});
+  /// The same, of a site to the one above it.
+  absl::StatusOr<SiteBeatAnswer> beat(const SiteBeat& beat, const std::stop_token& stop = {});
   /// What an order is about. DataLoss when it isn't that manifest; NotFound when the order is gone.
   absl::StatusOr<WarmImage> image(const std::string& node, const Digest& manifest, const std::stop_token& stop = {});
   /// What "manifests/<tag or digest>" or "blobs/<digest>" names at the site, by HEAD, asked for a second: the digest.

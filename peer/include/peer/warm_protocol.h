@@ -83,7 +83,11 @@ struct Heartbeat {
   std::uint64_t disk_pinned = 0;  ///< of disk_used, that no eviction takes
   std::uint64_t layers = 0;       ///< in its mount
   std::uint64_t slow_reads = 0;   ///< since it started, of those remembered
+  std::uint64_t slowest_read_ms = 0;  ///< of those
   std::uint64_t waiting_reads = 0;
+  std::uint64_t starts = 0;            ///< of containers, since it started, whose reads have settled
+  std::uint64_t start_ms = 0;          ///< the median of the last of them, until their reads settled
+  std::uint64_t longest_start_ms = 0;  ///< of the same
   std::uint64_t from_site = 0, from_swarm = 0, from_neighbours = 0;  ///< bytes fetched since it started
   std::vector<WarmReport> reports;  ///< of every task that it was told to do in the last answer
 };
@@ -91,8 +95,8 @@ struct Heartbeat {
 /// Is this a node's or a site's name?
 bool is_node_name(std::string_view name);
 
-/// "?name=…&…". As many reports as kMaxHeartbeatBytes allow.
-std::string to_query(const Heartbeat& heartbeat);
+/// "?name=…&…". As many reports as `most` bytes allow.
+std::string to_query(const Heartbeat& heartbeat, std::size_t most = kMaxHeartbeatBytes);
 /// InvalidArgument, naming what is wrong. Unknown keys are ignored.
 absl::StatusOr<Heartbeat> heartbeat_from(const http::Target& target);
 

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "../protocol_lines.h"
+#include "order_text.h"
 #include "peer/warm_protocol.h"
 
 namespace samara::peer {
@@ -43,7 +44,11 @@ void each_number(Beat& beat, const Use& use) {
   use("disk_pinned", beat.disk_pinned);
   use("layers", beat.layers);
   use("slow_reads", beat.slow_reads);
+  use("slowest_read_ms", beat.slowest_read_ms);
   use("waiting_reads", beat.waiting_reads);
+  use("starts", beat.starts);
+  use("start_ms", beat.start_ms);
+  use("longest_start_ms", beat.longest_start_ms);
   use("from_site", beat.from_site);
   use("from_swarm", beat.from_swarm);
   use("from_neighbours", beat.from_neighbours);
@@ -103,7 +108,10 @@ absl::Status add_label(Heartbeat& beat, std::string_view text) {
   return absl::OkStatus();
 }
 
-// An order is "<manifest>,<level> <pin_until>".
+}  // namespace
+
+std::string order_text(const WarmOrder& order) { return str_cat(task_text(order.task), " ", order.pin_until); }
+
 absl::StatusOr<WarmOrder> parse_order(std::string_view line) {
   const std::size_t comma = line.find(','), space = line.find(' ');
   WarmOrder order;
@@ -112,8 +120,6 @@ absl::StatusOr<WarmOrder> parse_order(std::string_view line) {
   SAMARA_ASSIGN_OR_RETURN(order.task, parse_task(line.substr(0, comma), line.substr(comma + 1, space - comma - 1)));
   return order;
 }
-
-}  // namespace
 
 std::string_view to_string(WarmLevel level) {
   for (const auto& [each, text] : kLevels)
@@ -137,7 +143,7 @@ bool is_node_name(std::string_view name) {
   return !name.empty() && name.size() <= kMostNameBytes && is_word(name, "._-");
 }
 
-std::string to_query(const Heartbeat& beat) {
+std::string to_query(const Heartbeat& beat, std::size_t most) {
   std::string query = str_cat("?name=", http::percent_encode(beat.name), "&site=", http::percent_encode(beat.site),
                               "&version=", http::percent_encode(beat.version));
   for (const auto& [key, value] : beat.labels) str_append(&query, "&label=", http::percent_encode(str_cat(key, "=", value)));
@@ -145,7 +151,7 @@ std::string to_query(const Heartbeat& beat) {
   std::size_t reports = 0;
   for (const WarmReport& report : beat.reports) {
     const std::string text = str_cat("&report=", http::percent_encode(report_text(report)));
-    if (query.size() + text.size() > kMaxHeartbeatBytes || ++reports > kMostReports) break;
+    if (query.size() + text.size() > most || ++reports > kMostReports) break;
     query += text;
   }
   return query;
@@ -176,7 +182,7 @@ absl::StatusOr<Heartbeat> heartbeat_from(const http::Target& target) {
 
 std::string encode(const HeartbeatAnswer& answer) {
   std::string text = str_cat("beat ", answer.beat.count(), "\n\n");
-  for (const WarmOrder& order : answer.orders) str_append(&text, task_text(order.task), " ", order.pin_until, "\n");
+  for (const WarmOrder& order : answer.orders) str_append(&text, order_text(order), "\n");
   return text;
 }
 

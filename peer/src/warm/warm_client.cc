@@ -61,6 +61,13 @@ absl::StatusOr<HeartbeatAnswer> WarmClient::beat(const Heartbeat& heartbeat, con
   return decode_heartbeat_answer(response->body);
 }
 
+absl::StatusOr<SiteBeatAnswer> WarmClient::beat(const SiteBeat& beat, const std::stop_token& stop) {
+  const auto response = ask("POST", str_cat(kSiteBeatPath, to_query(beat)), kMaxSiteBeatAnswerBytes, kBeatPatience, stop);
+  if (absl::IsNotFound(response.status())) return absl::UnimplementedError(str_cat(url_, " takes no sites below it"));
+  SAMARA_RETURN_IF_ERROR(response.status());
+  return decode_site_beat_answer(response->body);
+}
+
 absl::StatusOr<WarmImage> WarmClient::image(const std::string& node, const Digest& manifest, const std::stop_token& stop) {
   const std::string path = str_cat(kWarmPath, manifest.to_string(), "?node=", http::percent_encode(node));
   SAMARA_ASSIGN_OR_RETURN(const http::Response response, ask("GET", path, kMaxWarmImageBytes, kImagePatience, stop));

@@ -18,13 +18,20 @@ struct Rates {
 
 /// What a job takes: bytes by link, and the least time that its links allow.
 struct Estimate {
+  /// The link to a site below this one.
+  struct Link {
+    std::uint64_t bytes = 0;    ///< that cross it, in the end
+    std::uint64_t seconds = 0;  ///< until what the level asks for has crossed, by its budgets; 0: it has none
+    std::uint64_t rate = 0, day = 0, left_today = 0;  ///< the budgets; 0: none
+  };
   std::uint64_t to_nodes = 0;        ///< that nodes lack, all together
   std::uint64_t largest_node = 0;    ///< of that, what the node that lacks most lacks
   std::uint64_t out_of_site = 0;     ///< what the site itself sends at least
   std::uint64_t from_upstream = 0;   ///< that isn't converted here yet
   std::uint64_t seconds = 0;         ///< by the slowest link; 0 when no rate is known
-  std::string bound_by;              ///< "node", "site" or "upstream"; empty when no rate is known
+  std::string bound_by;              ///< "node", "site", "upstream" or "to <site>"; empty when no rate is known
   std::map<std::string, std::uint64_t> to_site;  ///< bytes into the nodes of each site
+  std::map<std::string, Link> links;             ///< by site
 };
 
 /// Items that haven't told what they lack count as lacking everything; those that have ended well lack nothing.

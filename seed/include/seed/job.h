@@ -47,6 +47,13 @@ struct WarmItem {
 };
 std::string_view to_string(WarmItem::State state);
 
+/// The link to a site below this one, as its seed told while nodes looked.
+struct WarmLink {
+  std::uint64_t lacks = 0;               ///< bytes of the image that the site hasn't got: they'll cross, whatever the level
+  std::uint64_t rate = 0, day = 0, today = 0;  ///< as of peer::SiteBeat
+  std::chrono::seconds to_midnight{0};   ///< UTC: until the day's budget is whole again
+};
+
 /// One image of a job.
 struct WarmImageState {
   enum class Phase {
@@ -65,6 +72,7 @@ struct WarmImageState {
   std::uint64_t converted = 0, to_convert = 0;  ///< compressed bytes, while kConverting
   Time since;                              ///< when the phase became this
   std::map<std::string, WarmItem> items;   ///< by the node's name
+  std::map<std::string, WarmLink> links;   ///< by the site; from the end of kLooking on
 };
 std::string_view to_string(WarmImageState::Phase phase);
 

@@ -23,7 +23,8 @@ namespace samara::seed {
 /// Two jobs that want the same image on the same node share the work: a node's task is (manifest, level), and what it
 /// reports counts for both. A node that comes within a job's life (until its pin or its deadline ends, an hour at
 /// least) gets items of its own, also after the job was done: it runs again then.
-/// A node that isn't heard of for `give_up` has failed; if it comes back within the job's life, it goes on.
+/// A node that isn't heard of for `give_up` has failed; if it comes back within the job's life, it goes on. One whose
+/// site's link is cut is waited for until the job's life ends, or its deadline.
 /// Threads: one; whoever shares it locks.
 class Jobs {
  public:
@@ -31,6 +32,7 @@ class Jobs {
     Rates rates;
     std::size_t max_jobs = 1'000;                ///< those that ended first are forgotten first
     std::chrono::seconds look_patience{10};      ///< then a node is taken to lack everything
+    std::chrono::seconds far_look_patience{30};  ///< ... one of a site below this one
     std::chrono::seconds give_up{60};
     std::chrono::hours least_life{1};
   };
@@ -92,6 +94,7 @@ class Jobs {
   void choose_nodes(Job& job, const Fleet& fleet, Time now);
   void note_absence(Job& job, const Fleet& fleet, Time now);
   void look(Job& job, const Fleet& fleet, Time now);
+  bool is_patient(const WarmImageState& image, Time now) const;
   void begin_to_place(Job& job, std::size_t image, const Fleet& fleet, Time now);
   bool refuse(Job& job, Time now);
   void check_deadlines(Job& job, Time now);

@@ -15,7 +15,8 @@ namespace samara::seed {
 ///   key=value          the label has that value; "a|b": one of them
 ///   key!=value         it has another value, or there is no such label
 ///   key, !key          the label is there, is not
-///   name=node-*        by the node's name; '*' stands for any text, in values of labels too
+///   name=node-*        by the node's name ("edge-1/node-7" is meant by its last part too); '*' stands for any text, in
+///                      values of labels too
 /// Threads: immutable.
 class Selector {
  public:

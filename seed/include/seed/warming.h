@@ -39,6 +39,8 @@ class ImageSource {
   };
   /// Has converted what isn't, and says at once how far that is. Errors: of a layer that can't be converted.
   virtual absl::StatusOr<Progress> convert(const WarmWish& wish, const peer::WarmImage& image) = 0;
+  /// Bytes of the indexes and blobs of the image that the site hasn't got; at most.
+  virtual std::uint64_t lacking(const peer::WarmImage& image) = 0;
 };
 
 /// A site's nodes and warm jobs, at work: takes heartbeats, has images resolved and converted, keeps jobs on disk.
@@ -64,6 +66,16 @@ class Warming {
   /// Answers the routes of peer/warm_protocol.h; false when the request is for something else.
   bool handle(const http::Request& request, http::ResponseWriter& out);
 
+  /// What the seed of the site above orders for nodes of this one, besides this one's own jobs. `from`: which seed;
+  /// replaces what that one ordered before.
+  struct Far {
+    std::map<std::string, std::vector<peer::WarmOrder>> orders;  ///< by node
+    std::map<Digest, std::shared_ptr<const peer::WarmImage>> images;
+  };
+  void set_far(const std::string& from, Far far);
+  /// The nodes that are here, with what they report of such orders.
+  std::vector<peer::SiteBeat::Node> nodes_here() const;
+
   /// As Jobs.
   absl::StatusOr<std::string> warm(WarmSpec spec);
   enum class Change { kCancel, kResume, kRetry };
@@ -81,7 +93,13 @@ class Warming {
  private:
   void answer_heartbeat(const http::Request& request, http::ResponseWriter& out);
   void answer_image(const http::Request& request, http::ResponseWriter& out);
+  void answer_site_beat(const http::Request& request, http::ResponseWriter& out);
   absl::StatusOr<peer::HeartbeatAnswer> take(peer::Heartbeat beat, const http::Request& request);
+  absl::StatusOr<peer::SiteBeatAnswer> take(peer::SiteBeat beat, const http::Request& request);
+  void heard_locked(const std::string& node, std::vector<peer::WarmReport> reports, Time now);
+  std::vector<peer::WarmOrder> orders_locked(const std::string& node) const;
+  std::shared_ptr<const peer::WarmImage> far_image_locked(const std::string& node, const Digest& manifest) const;
+  std::chrono::milliseconds beat_locked(bool busy) const;
   void do_work(const Jobs::Work& work);
   void save();
   void run(std::stop_token stop);
@@ -98,6 +116,9 @@ class Warming {
   mutable std::condition_variable ticked_;
   Fleet fleet_;
   Jobs jobs_;
+  std::map<std::string, Far> far_;                              // by which seed ordered it
+  std::map<std::string, std::vector<peer::WarmReport>> reports_;  // of nodes with such orders, the last ones
+  const std::uint64_t epoch_;
   std::uint64_t ticks_ = 0;
   bool stopping_ = false;
   using Place = std::pair<std::string, std::size_t>;

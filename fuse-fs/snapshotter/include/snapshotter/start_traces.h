@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -86,6 +87,15 @@ class StartTraces final : public peer::ChunkReader, public fuse_fs::FileWatcher 
   /// Every trace whose image's name or chainID contains `image`.
   absl::StatusOr<std::vector<Known>> find(std::string_view image) const;
 
+  /// How long the last starts took, at most kStartsTimed of them: from a container's preparing until it had read what it
+  /// reads to start. `count`: of all since this was made.
+  struct Times {
+    std::uint64_t count = 0;
+    Duration median{0}, longest{0};
+  };
+  static constexpr std::size_t kStartsTimed = 64;
+  Times times() const;
+
   /// Fetches ahead what has been asked for, ends recordings that have settled; returns when to come again, nullopt:
   /// when an image comes or starts.
   std::optional<Duration> step();
@@ -117,6 +127,7 @@ class StartTraces final : public peer::ChunkReader, public fuse_fs::FileWatcher 
   };
   Wanted wanted(const peer::StartTrace& trace, const Image& image) const;
   absl::StatusOr<peer::StartTrace> load(const Digest& chain) const;
+  void take_time(const Recording& recording);
   void keep(const Recording& recording);
   void tell_site(const Recording& recording, const peer::StartTrace& start);
   void loop();
@@ -129,6 +140,8 @@ class StartTraces final : public peer::ChunkReader, public fuse_fs::FileWatcher 
   mutable std::mutex mutex_;               // guards what follows; never held during I/O
   std::condition_variable changed_;
   std::map<Digest, Recording> recordings_;  // by chainID
+  std::deque<Duration> lasted_;             // starts that have settled, the latest last
+  std::uint64_t settled_ = 0;
   bool woken_ = false, stopping_ = false;
   std::thread thread_;
 };
