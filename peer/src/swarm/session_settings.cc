@@ -66,8 +66,13 @@ void set_transfer(lt::settings_pack& pack, const Swarm::Options& options) {
   pack.set_int(lt::settings_pack::unchoke_interval, 1);
   pack.set_int(lt::settings_pack::initial_picker_threshold, 0);
   pack.set_int(lt::settings_pack::request_queue_time, 1);
-  pack.set_int(lt::settings_pack::max_out_request_queue, 64);
-  pack.set_int(lt::settings_pack::max_allowed_in_request_queue, 500);  // a peer that floods requests gets no more
+  // What peers have asked for is what they choose the rest by, not what comes: 16 blocks are a piece of 256 KiB. The second
+  // goes into the handshake as reqq, and a peer's reqq takes the place of the first.
+  pack.set_int(lt::settings_pack::max_out_request_queue, 16);
+  pack.set_int(lt::settings_pack::max_allowed_in_request_queue, 16);
+  // Never runs of neighbouring pieces: by default a fast peer is asked for 20 s of them at once, whatever is rarest, and
+  // everybody has the same pieces from the seed.
+  pack.set_int(lt::settings_pack::whole_pieces_threshold, 0);
   pack.set_int(lt::settings_pack::send_buffer_watermark, 256 << 10);
   pack.set_int(lt::settings_pack::send_buffer_low_watermark, 32 << 10);
   pack.set_int(lt::settings_pack::max_queued_disk_bytes, 16 << 20);
