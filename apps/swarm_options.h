@@ -12,7 +12,9 @@ struct SwarmOptions {
   peer::Swarm::Options swarm;
 };
 
-/// `listen`: the default. Errors: InvalidArgument, naming the option that is wrong.
-absl::Status read_swarm_options(Config& table, std::string_view listen, SwarmOptions& options);
+/// `listen`: the default, as `shown`: what the daemon shows others already, all of it or nothing.
+/// Errors: InvalidArgument, naming the option that is wrong.
+absl::Status read_swarm_options(Config& table, std::string_view listen, const http::PeerCertificateFiles& shown,
+                                SwarmOptions& options);
 
 }  // namespace samara

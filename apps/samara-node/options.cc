@@ -144,7 +144,9 @@ absl::Status read_options(Config& config, NodeOptions& options) {
 
   SAMARA_RETURN_IF_ERROR(read_identity(config.table("node"), options));
   SAMARA_RETURN_IF_ERROR(read_holder(config.table("holder"), options));
-  SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7702", options.swarm));
+  SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7702",
+                                             {options.site.ca, options.site.certificate, options.site.key}, options.swarm));
+  options.swarm.swarm.tracker_authority = options.site.ca;
   SAMARA_RETURN_IF_ERROR(read_neighbours(config.table("neighbours"), options));
   SAMARA_RETURN_IF_ERROR(config.finish());
   return check(options);

@@ -130,6 +130,16 @@ absl::Status check_names(const std::vector<UpstreamConfig>& upstreams) {
   return absl::OkStatus();
 }
 
+/// Where nodes show certificates to the site, it has one that it can show them in the swarm.
+http::PeerCertificateFiles shown_to_nodes(const std::vector<ListenerOptions>& listeners) {
+  for (const ListenerOptions& listener : listeners) {
+    if (!listener.access.certificates) continue;
+    const http::TlsOptions& tls = *listener.server.tls;
+    return {.authority = tls.client_ca, .certificate = tls.certificate, .key = tls.key};
+  }
+  return {};
+}
+
 }  // namespace
 
 absl::Status read_options(Config& config, SiteOptions& options) {
@@ -157,7 +167,7 @@ absl::Status read_options(Config& config, SiteOptions& options) {
   }
   SAMARA_RETURN_IF_ERROR(check_names(options.upstreams.configured));
   options.swarm.swarm.upload_slots = kUploadSlots;
-  SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7703", options.swarm));
+  SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7703", shown_to_nodes(options.listeners), options.swarm));
   SAMARA_RETURN_IF_ERROR(read_parent_options(config.table("parent"), options.parent));
   SAMARA_RETURN_IF_ERROR(read_seed_options(config, options.seed));
   if (options.conversions.layers_at_once < 1 || options.conversions.layers_at_once > 64)

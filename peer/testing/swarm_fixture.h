@@ -48,18 +48,21 @@ struct SwarmLayer {
 /// A machine with a cache and its part in the swarm, on a loopback port of its own.
 class SwarmMachine {
  public:
-  SwarmMachine() { start(); }
+  explicit SwarmMachine(Swarm::Options options = {}) : options_(std::move(options)) { start(); }
   ~SwarmMachine() { stop(); }
 
   void start() {
     auto opened = cache_index::Cache::open({.root = dir_.path() + "/cache"}, Swarm::tables());
     ASSERT_TRUE(opened.ok()) << opened.status();
     cache = *std::move(opened);
-    auto created = Swarm::create(*cache, metrics, {.listen = "127.0.0.1:0", .on_complete = [this](const Digest& blob, const absl::Status& status) {
-                                                     const std::lock_guard lock(mutex_);
-                                                     completed_[blob] = status;
-                                                     changed_.notify_all();
-                                                   }});
+    Swarm::Options options = options_;
+    options.listen = "127.0.0.1:0";
+    options.on_complete = [this](const Digest& blob, const absl::Status& status) {
+      const std::lock_guard lock(mutex_);
+      completed_[blob] = status;
+      changed_.notify_all();
+    };
+    auto created = Swarm::create(*cache, metrics, std::move(options));
     ASSERT_TRUE(created.ok()) << created.status();
     swarm = *std::move(created);
   }
@@ -91,6 +94,7 @@ class SwarmMachine {
   std::unique_ptr<Swarm> swarm;
 
  private:
+  const Swarm::Options options_;
   TempDir dir_ = *TempDir::create("swarm");
   std::mutex mutex_;
   std::condition_variable changed_;

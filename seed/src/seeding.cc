@@ -67,7 +67,7 @@ absl::Status Seeding::share_arriving(const Digest& blob, peer::BlobPieces pieces
 }
 
 absl::Status Seeding::publish(const Digest& blob, peer::BlobPieces pieces, peer::LayerIndex index) {
-  Shared shared{.pieces = pieces, .swarm = peer::tracker_key(peer::infohash(blob, pieces)), .used = clock_.now()};
+  Shared shared{.pieces = pieces, .swarm = swarm_.tracker_key(blob, pieces), .used = clock_.now()};
   SAMARA_RETURN_IF_ERROR(
       swarm_.join({.digest = blob, .pieces = std::move(pieces), .index = std::move(index), .trackers = {}, .peers = {}}));
   tracker_.open(shared.swarm);

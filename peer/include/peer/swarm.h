@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/http/peer_certificate.h"
 #include "base/metrics.h"
 #include "cache_index/cache.h"
 #include "peer/chunk_reader.h"
@@ -29,6 +31,12 @@ class Swarm {
     std::uint64_t upload_limit = 0;       ///< bytes a second over all blobs; 0: none
     std::uint64_t download_limit = 0;
     std::size_t upload_slots = 0;  ///< peers that one machine gives to at once; 0: no limit
+    /// Members show each other certificates (TLS); followed when they change, but for the authority. Empty: they don't, and
+    /// whoever knows a blob's infohash and reaches the port is given it.
+    http::PeerCertificateFiles certificates{};
+    std::string tracker_authority{};  ///< PEM: who vouches for https:// trackers, in place of the system's; empty: the system's
+    /// A peer that doesn't answer a request for so long has its blocks asked of others.
+    std::chrono::seconds patience{10};
     /// Called when a blob has become whole, or has turned out not to be what it was said to be (DataLoss; it is left
     /// then), on a thread of the swarm's.
     std::function<void(const Digest& blob, const absl::Status& status)> on_complete;
@@ -55,7 +63,7 @@ class Swarm {
   /// The tables of the cache's store that it keeps its state in.
   static std::vector<std::string> tables();
   /// `cache` was opened with tables(); borrowed, as `metrics`.
-  /// Errors: InvalidArgument (listen), AlreadyExists (port taken), naming the address.
+  /// Errors: InvalidArgument (listen, certificates), AlreadyExists (port taken), naming the address; those of files.
   static absl::StatusOr<std::unique_ptr<Swarm>> create(cache_index::Cache& cache, Metrics& metrics, Options options);
   /// Writes down what is here.
   virtual ~Swarm() = default;
@@ -81,6 +89,8 @@ class Swarm {
   virtual std::vector<std::pair<Digest, BlobPieces>> remembered() const = 0;
 
   virtual std::uint16_t port() const = 0;
+  /// What trackers know the blob's swarm by: 20 bytes.
+  virtual std::string tracker_key(const Digest& blob, const BlobPieces& pieces) const = 0;
 };
 
 }  // namespace samara::peer

@@ -12,7 +12,9 @@
 
 /// What makes a blob a torrent: BitTorrent v2, one file, private, everything that isn't the blob's bytes derived from
 /// its digest and size. So whoever has the blob gets the same infohash, and swarms merge by themselves.
-/// Source: BEP 3, BEP 27 (private), BEP 52 (v2).
+/// Swarms whose members show each other certificates are named by the authority of those too: it is part of the
+/// infohash, and so whoever has another one is in another swarm.
+/// Source: BEP 3, BEP 27 (private), BEP 35 (ssl-cert), BEP 52 (v2).
 namespace samara::peer {
 
 /// Smaller blobs never touch the swarm: an HTTP request brings them sooner.
@@ -67,13 +69,19 @@ class PieceHasher {
 absl::StatusOr<BlobPieces> hash_pieces(int fd, std::uint64_t size);
 /// The hash that a piece with these bytes has.
 std::string piece_hash(std::span<const std::uint8_t> bytes, std::uint32_t piece_size);
+/// The same from the SHA-256 of each of its 16 KiB blocks.
+std::string piece_root(std::vector<std::string> blocks, std::uint32_t piece_size);
 
-/// The torrent's info dictionary, bencoded, and its SHA-256, which names the swarm.
-std::string info_dictionary(const Digest& blob, const BlobPieces& pieces);
-Digest infohash(const Digest& blob, const BlobPieces& pieces);
+/// The name (DNS, subjectAltName) that makes a certificate one of a member of swarms.
+inline constexpr std::string_view kMemberName = "samara-swarm";
+
+/// The torrent's info dictionary, bencoded, and its SHA-256, which names the swarm. `authority`: a certificate (PEM) that
+/// has signed those of all members; empty: members show none.
+std::string info_dictionary(const Digest& blob, const BlobPieces& pieces, std::string_view authority = {});
+Digest infohash(const Digest& blob, const BlobPieces& pieces, std::string_view authority = {});
 /// What a tracker knows the swarm by: the first 20 bytes of the infohash (BEP 52).
 std::string tracker_key(const Digest& infohash);
 /// A whole .torrent file, for libtorrent or any other client.
-std::string torrent_file(const Digest& blob, const BlobPieces& pieces);
+std::string torrent_file(const Digest& blob, const BlobPieces& pieces, std::string_view authority = {});
 
 }  // namespace samara::peer

@@ -15,7 +15,7 @@ BlobFile::BlobFile(Digest blob, BlobPieces pieces, Fd file, Access access)
       pieces_(std::move(pieces)),
       file_(std::move(file)),
       access_(access),
-      verified_(pieces_.count(), 0) {}
+      states_(pieces_.count(), kUnknown) {}
 
 absl::Status BlobFile::check_bounds(std::uint32_t piece, std::uint64_t offset, std::size_t size) const {
   if (piece < pieces_.count() && offset < pieces_.length(piece) && offset + size <= pieces_.piece_size()) return absl::OkStatus();
@@ -40,7 +40,8 @@ std::size_t BlobFile::real_bytes(std::uint32_t piece, std::uint32_t offset, std:
 
 absl::Status BlobFile::read(std::uint32_t piece, std::uint32_t offset, std::span<std::uint8_t> out) {
   SAMARA_RETURN_IF_ERROR(check_bounds(piece, offset, out.size()));
-  if (verified_[piece] == 0 && !verify(piece)) {
+  if (states_[piece] == kCameWrong) return read_unverified(piece, offset, out);
+  if (states_[piece] == kUnknown && !verify(piece)) {
     return absl::DataLossError(str_cat("piece ", piece, " of ", blob_.to_string(), " was altered or evicted"));
   }
   if (has_hole(pieces_.offset(piece) + offset, real_bytes(piece, offset, out.size()))) {
@@ -54,6 +55,7 @@ absl::Status BlobFile::write(std::uint32_t piece, std::uint32_t offset, std::spa
     return absl::FailedPreconditionError(str_cat("all of ", blob_.to_string(), " is here"));
   }
   SAMARA_RETURN_IF_ERROR(check_bounds(piece, offset, bytes.size()));
+  states_[piece] = kUnknown;
   return pwrite_all(file_.get(), bytes.first(real_bytes(piece, offset, bytes.size())), pieces_.offset(piece) + offset);
 }
 
@@ -61,8 +63,13 @@ bool BlobFile::verify(std::uint32_t piece) {
   if (piece >= pieces_.count() || !is_present(piece)) return false;
   std::vector<std::uint8_t> bytes(pieces_.length(piece));
   if (!pread_all(file_.get(), bytes, pieces_.offset(piece)).ok()) return false;
-  verified_[piece] = piece_hash(bytes, pieces_.piece_size()) == pieces_.hash(piece) ? 1 : 0;
-  return verified_[piece] != 0;
+  states_[piece] = piece_hash(bytes, pieces_.piece_size()) == pieces_.hash(piece) ? kRight : kUnknown;
+  return states_[piece] == kRight;
+}
+
+void BlobFile::hashed(std::uint32_t piece, std::vector<std::string> blocks) {
+  if (piece >= pieces_.count() || access_ == Access::kReadOnly) return;
+  states_[piece] = piece_root(std::move(blocks), pieces_.piece_size()) == pieces_.hash(piece) ? kRight : kCameWrong;
 }
 
 bool BlobFile::is_gone() const {

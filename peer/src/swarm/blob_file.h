@@ -38,6 +38,9 @@ class BlobFile {
   absl::Status write(std::uint32_t piece, std::uint32_t offset, std::span<const std::uint8_t> bytes);
   /// Whether the piece's bytes are here and right.
   bool verify(std::uint32_t piece);
+  /// The same for a piece that has just come, of which somebody has hashed the 16 KiB blocks. One that came wrong can be
+  /// read: libtorrent looks for who gave which of its blocks, and gives nobody a piece that it hasn't got.
+  void hashed(std::uint32_t piece, std::vector<std::string> blocks);
   /// Whether the piece has no hole; says nothing of its bytes.
   bool is_present(std::uint32_t piece) const { return !has_hole(pieces_.offset(piece), pieces_.length(piece)); }
   /// Whether the file was removed or replaced since it was opened.
@@ -53,7 +56,8 @@ class BlobFile {
   const BlobPieces pieces_;
   const Fd file_;
   const Access access_;
-  std::vector<std::uint8_t> verified_;  // 1 a piece; each belongs to whoever touches the piece
+  enum State : std::uint8_t { kUnknown, kRight, kCameWrong };
+  std::vector<State> states_;  // one a piece; each belongs to whoever touches the piece
 };
 
 /// The files of the torrents in the session, by the key that libtorrent names a storage with.

@@ -12,7 +12,8 @@ namespace {
 int limited(std::uint64_t value) { return static_cast<int>(std::min<std::uint64_t>(value, std::numeric_limits<int>::max())); }
 
 void set_identity(lt::settings_pack& pack, const Swarm::Options& options) {
-  pack.set_str(lt::settings_pack::listen_interfaces, options.listen);
+  // "s": TLS, and nothing else.
+  pack.set_str(lt::settings_pack::listen_interfaces, options.listen + (options.certificates.empty() ? "" : "s"));
   pack.set_str(lt::settings_pack::user_agent, "samara");
   pack.set_str(lt::settings_pack::peer_fingerprint, "-SA0100-");
   pack.set_int(lt::settings_pack::max_retry_port_bind, 0);  // the port that was asked for, or none
@@ -53,8 +54,6 @@ void set_connections(lt::settings_pack& pack) {
   pack.set_int(lt::settings_pack::max_failcount, 20);
   pack.set_int(lt::settings_pack::handshake_timeout, 5);
   pack.set_int(lt::settings_pack::peer_connect_timeout, 5);
-  pack.set_int(lt::settings_pack::request_timeout, 10);  // a peer that stalls
-  pack.set_int(lt::settings_pack::piece_timeout, 5);
   pack.set_int(lt::settings_pack::mixed_mode_algorithm, lt::settings_pack::prefer_tcp);
 }
 
@@ -65,6 +64,9 @@ void set_transfer(lt::settings_pack& pack, const Swarm::Options& options) {
                options.upload_slots == 0 ? -1 : limited(options.upload_slots));
   pack.set_int(lt::settings_pack::unchoke_interval, 1);
   pack.set_int(lt::settings_pack::initial_picker_threshold, 0);
+  const int patience = std::max(1, static_cast<int>(options.patience.count()));  // with a peer that stalls
+  pack.set_int(lt::settings_pack::request_timeout, patience);
+  pack.set_int(lt::settings_pack::piece_timeout, std::max(1, patience / 2));
   pack.set_int(lt::settings_pack::request_queue_time, 1);
   // What peers have asked for is what they choose the rest by, not what comes: 16 blocks are a piece of 256 KiB. The second
   // goes into the handshake as reqq, and a peer's reqq takes the place of the first.

@@ -25,6 +25,7 @@ void TorrentSwarm::watch(std::stop_token stop) {
     if (std::chrono::steady_clock::now() - looked_after < kLookAfter) continue;
     looked_after = std::chrono::steady_clock::now();
     look_after();
+    renew_certificates();
   }
 }
 

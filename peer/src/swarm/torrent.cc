@@ -116,24 +116,31 @@ std::string piece_hash(std::span<const std::uint8_t> bytes, std::uint32_t piece_
   for (std::size_t at = 0; at < bytes.size(); at += kLeafBytes) {
     leaves.push_back(text_of(cache_index::sha256(bytes.subspan(at, std::min(kLeafBytes, bytes.size() - at)))));
   }
-  return merkle_root(std::move(leaves), piece_size / kLeafBytes, zero_hash());
+  return piece_root(std::move(leaves), piece_size);
 }
 
-std::string info_dictionary(const Digest& blob, const BlobPieces& pieces) {
-  const std::string name = bencoded(str_cat(blob.algorithm_name(), "-", blob.hex()));
+std::string piece_root(std::vector<std::string> blocks, std::uint32_t piece_size) {
+  return merkle_root(std::move(blocks), piece_size / kLeafBytes, zero_hash());
+}
+
+std::string info_dictionary(const Digest& blob, const BlobPieces& pieces, std::string_view authority) {
+  // libtorrent lets in whose certificate has the torrent's name, so that is the same for all blobs then.
+  const std::string name =
+      bencoded(authority.empty() ? str_cat(blob.algorithm_name(), "-", blob.hex()) : std::string(kMemberName));
   return str_cat("d9:file treed", name, "d0:d6:lengthi", pieces.size, "e11:pieces root", bencoded(pieces_root(pieces)),
-                 "eee12:meta versioni2e4:name", name, "12:piece lengthi", pieces.piece_size(), "e7:privatei1ee");
+                 "eee12:meta versioni2e4:name", name, "12:piece lengthi", pieces.piece_size(), "e7:privatei1e",
+                 authority.empty() ? "" : str_cat("8:ssl-cert", bencoded(authority)), "e");
 }
 
-Digest infohash(const Digest& blob, const BlobPieces& pieces) {
-  return cache_index::sha256(as_bytes(info_dictionary(blob, pieces)));
+Digest infohash(const Digest& blob, const BlobPieces& pieces, std::string_view authority) {
+  return cache_index::sha256(as_bytes(info_dictionary(blob, pieces, authority)));
 }
 
 std::string tracker_key(const Digest& infohash) { return text_of(infohash).substr(0, 20); }
 
-std::string torrent_file(const Digest& blob, const BlobPieces& pieces) {
+std::string torrent_file(const Digest& blob, const BlobPieces& pieces, std::string_view authority) {
   const std::string layer = pieces.count() > 1 ? bencoded(pieces_root(pieces)) + bencoded(pieces.hashes) : "";
-  return str_cat("d4:info", info_dictionary(blob, pieces), "12:piece layersd", layer, "ee");
+  return str_cat("d4:info", info_dictionary(blob, pieces, authority), "12:piece layersd", layer, "ee");
 }
 
 }  // namespace samara::peer

@@ -11,7 +11,9 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "blob_disk.h"
+#include "flood_guard.h"
 #include "session_settings.h"
+#include "swarm_certificates.h"
 #include "tcp_nodelay.h"
 
 /// Joining and leaving; swarm_alerts.cc has what happens in between.
@@ -77,17 +79,21 @@ TorrentSwarm::TorrentSwarm(cache_index::Cache& cache, Metrics& metrics, Options 
       fetched_(metrics.counter("samara_fetched_bytes_total", "Bytes of frames and indexes that came from a source",
                                {{"source", "swarm"}})),
       wrong_(metrics.counter("samara_swarm_wrong_pieces_total", "Pieces that came and had another hash")),
+      dropped_(metrics.counter("samara_swarm_dropped_peers_total", "Peers that asked for much more than they took")),
       sent_(metrics.counter("samara_swarm_sent_bytes_total", "Bytes of pieces read for peers")),
       joined_(metrics.gauge("samara_swarm_blobs", "Blobs shared")) {}
 
 absl::Status TorrentSwarm::start() {
   use_tcp_nodelay();
+  SAMARA_RETURN_IF_ERROR(load_certificates());
   lt::session_params params = session_params(options_);
   params.disk_io_constructor = [this](lt::io_context& io, const lt::settings_interface&, lt::counters&) {
     return std::make_unique<BlobDisk>(io, files_, sent_);
   };
   try {
+    const DefaultAuthorities authorities(options_.tracker_authority);
     session_.emplace(std::move(params));
+    (void)session_->is_listening();  // answered once it has read them
     // Peers of this machine's network would otherwise be above all limits.
     session_->set_peer_class_filter(lt::ip_filter());
     for (;;) {
@@ -144,23 +150,27 @@ absl::Status TorrentSwarm::add(const Blob& blob) {
   SAMARA_ASSIGN_OR_RETURN(SharedBlob shared, SharedBlob::open(cache_, blob.digest, blob.pieces, blob.index,
                                                               memory_.have(blob.digest)));
   SAMARA_RETURN_IF_ERROR(memory_.remember(blob.digest, blob.pieces));
-  const std::string key = tracker_key(infohash(blob.digest, blob.pieces));
+  const std::string key = tracker_key(blob.digest, blob.pieces);
   files_.add(key, shared.file());
 
   lt::add_torrent_params params;
   lt::error_code error;
-  params.ti = std::make_shared<lt::torrent_info>(torrent_file(blob.digest, blob.pieces), error, lt::from_span);
+  params.ti = std::make_shared<lt::torrent_info>(torrent_file(blob.digest, blob.pieces, authority_), error, lt::from_span);
   if (error) return absl::InternalError(str_cat("torrent of ", blob.digest.to_string(), ": ", error.message()));
   params.save_path = std::string("/");  // BlobDisk knows where the bytes lie
   params.trackers = blob.trackers;
   params.peers = endpoints(blob.peers);
   params.max_connections = kMaxConnections;
   params.flags = lt::torrent_flags::override_trackers | lt::torrent_flags::need_save_resume;
+  // Nobody is met before there is a certificate to show.
+  if (certificates_ != nullptr) params.flags |= lt::torrent_flags::paused;
   params.have_pieces.resize(static_cast<int>(shared.total()), false);
   for (std::uint32_t i = 0; i < shared.total(); ++i) {
     if (shared.has(i)) params.have_pieces.set_bit(lt::piece_index_t(static_cast<int>(i)));
   }
   params.extensions.emplace_back(&lt::create_smart_ban_plugin);
+  params.extensions.emplace_back(
+      [this](const lt::torrent_handle&, lt::client_data_t) { return make_flood_guard(dropped_); });
 
   const bool all_came = shared.is_complete() && !shared.was_complete();
   std::unique_lock lock(mutex_);
@@ -168,6 +178,10 @@ absl::Status TorrentSwarm::add(const Blob& blob) {
   if (error) {
     files_.remove(key);
     return absl::InternalError(str_cat("share ", blob.digest.to_string(), ": ", error.message()));
+  }
+  if (shown_ != nullptr) {
+    show_certificate(handle, *shown_);
+    handle.resume();
   }
   by_id_[handle.id()] = blob.digest;
   entries_.emplace(blob.digest, Entry{.handle = handle, .key = key, .shared = std::move(shared), .dirty = true});

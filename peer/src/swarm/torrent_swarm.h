@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "base/reloaded.h"
 #include "base/thread_pool.h"
 #include "blob_file.h"
 #include "peer/swarm.h"
@@ -41,6 +42,7 @@ class TorrentSwarm final : public Swarm {
   std::vector<std::pair<Digest, State>> states() const override;
   std::vector<std::pair<Digest, BlobPieces>> remembered() const override { return memory_.all(); }
   std::uint16_t port() const override { return port_; }
+  std::string tracker_key(const Digest& blob, const BlobPieces& pieces) const override;
 
  private:
   struct Entry {
@@ -55,6 +57,9 @@ class TorrentSwarm final : public Swarm {
     std::string tracker_error{};
   };
 
+  absl::Status load_certificates();
+  static void show_certificate(lt::torrent_handle handle, const http::PeerCertificate& certificate);
+  void renew_certificates();
   absl::Status add(const Blob& blob);
   void introduce(const lt::torrent_handle& handle, const Blob& blob);
   std::optional<lt::torrent_handle> find(const Digest& blob) const;
@@ -73,9 +78,14 @@ class TorrentSwarm final : public Swarm {
   SwarmMemory memory_;
   Metrics::Counter& fetched_;
   Metrics::Counter& wrong_;
+  Metrics::Counter& dropped_;
   Metrics::Counter& sent_;
   Metrics::Gauge& joined_;
   BlobFiles files_;
+  using Certificate = http::PeerCertificate;
+  std::unique_ptr<Reloaded<Certificate>> certificates_;  // null: members show none
+  Reloaded<Certificate>::Value shown_;                   // to members; guarded by mutex_
+  std::string authority_;                                // in PEM; empty: members show none
   std::optional<lt::session> session_;
   std::uint16_t port_ = 0;
 
