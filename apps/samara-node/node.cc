@@ -258,7 +258,7 @@ void Node::answer(const http::Request& request, http::ResponseWriter& out) {
   if (warmth_ && warmth_->handle(request, out)) return;
   // A client that left before the answer is no error of ours.
   if (request.target.path == peer::kSwarmsPath) {
-    (void)out.respond(200, swarm_ ? peer::encode(swarm_->states()) : "", "text/plain");
+    (void)out.respond(200, peer::encode(swarm_ ? swarm_->states() : peer::Swarm::States(), fetcher_->blob_sources()), "text/plain");
     return;
   }
   (void)out.respond(404, "samara-node serves /v2/, /healthz, /readyz, /metrics and /samara/v1/swarms\n", "text/plain");

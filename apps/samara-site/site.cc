@@ -83,6 +83,7 @@ absl::Status Site::open_swarm() {
   tracker_.emplace(clock_, seed::Tracker::Options());
   seed::Seeding::Options options;
   options.may_have = may_have();
+  if (parent_) options.sources = [this] { return parent_->layers.blob_sources(); };
   seeding_.emplace(*cache_, *swarm_, *tracker_, *grants_, clock_, options);
   seeding_->start();
   return absl::OkStatus();

@@ -20,8 +20,9 @@
 namespace samara::cli {
 namespace {
 
-constexpr const char* kHelp = R"(Of each blob that the node or site shares: pieces here, peers, rates, bytes and their ratio. Then what was read since it
-started, by where it came from (memory, cache, neighbours, site, sibling, parent, swarm) and how badly it was wanted.
+constexpr const char* kHelp = R"(Of each blob that the node or site shares: pieces here, peers, rates, bytes and their ratio (out / in); of each that was
+read, where its bytes came from. Then all that was read since the start, by where it came from (memory, cache, neighbours,
+site, sibling, parent, swarm) and how badly it was wanted.
 
 Examples:
   samara swarm
@@ -99,9 +100,19 @@ std::string text(const nlohmann::json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
-void print_blob(const nlohmann::json& blob) {
+/// "read from memory 1.2 MiB, site 30 MiB": where the blob's bytes came from that were read here.
+void print_sources(const nlohmann::json& blob) {
+  std::string line;
+  for (const auto& [key, bytes] : blob.items()) {
+    if (!absl::StartsWith(key, "from_") || !bytes.is_number_unsigned()) continue;
+    str_append(&line, line.empty() ? "  read from " : ", ", key.substr(5), " ", human_size(bytes.get<std::uint64_t>()));
+  }
+  if (!line.empty()) std::printf("%s\n", line.c_str());
+}
+
+void print_share(const nlohmann::json& blob) {
   const std::uint64_t down = number(blob, "downloaded"), up = number(blob, "uploaded");
-  std::printf("%s\n  %llu of %llu pieces%s, %llu peers, in %s (%s/s), out %s (%s/s)", text(blob, "blob").c_str(),
+  std::printf("  %llu of %llu pieces%s, %llu peers, in %s (%s/s), out %s (%s/s)",
               static_cast<unsigned long long>(number(blob, "pieces")), static_cast<unsigned long long>(number(blob, "pieces_total")),
               number(blob, "paused") != 0 ? ", paused" : "", static_cast<unsigned long long>(number(blob, "peers")),
               human_size(down).c_str(), human_size(number(blob, "download_rate")).c_str(), human_size(up).c_str(),
@@ -113,6 +124,12 @@ void print_blob(const nlohmann::json& blob) {
   if (const std::string error = text(blob, "tracker_error"); !error.empty()) std::printf("  tracker: %s\n", error.c_str());
 }
 
+void print_blob(const nlohmann::json& blob) {
+  std::printf("%s\n", text(blob, "blob").c_str());
+  if (blob.contains("pieces_total")) print_share(blob);
+  print_sources(blob);
+}
+
 absl::Status show(const Options& options) {
   SAMARA_ASSIGN_OR_RETURN(const std::string states, get(options, "/samara/v1/swarms"));
   SAMARA_ASSIGN_OR_RETURN(const std::string metrics, get(options, "/metrics"));
@@ -122,7 +139,7 @@ absl::Status show(const Options& options) {
     std::printf("%s\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return absl::OkStatus();
   }
-  if (blobs.empty()) std::printf("no blobs are shared\n");
+  if (blobs.empty()) std::printf("no blobs are shared, and none were read\n");
   for (const nlohmann::json& blob : blobs) print_blob(blob);
   for (const auto& [source, classes] : sources.items()) {
     std::printf("from %-11s", source.c_str());

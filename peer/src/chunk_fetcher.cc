@@ -52,6 +52,7 @@ void ChunkFetcher::read_frame(const LayerIndex& layer, std::uint32_t chunk, Fetc
 }
 void ChunkFetcher::wait_idle() { impl_->wait_idle(); }
 void ChunkFetcher::close() { impl_->close(); }
+std::map<Digest, BlobSources::BySource> ChunkFetcher::blob_sources() const { return impl_->blob_sources(); }
 std::optional<SlowFetch> ChunkFetcher::slow_fetch(const Digest& chunk) const { return impl_->slow_fetch(chunk); }
 std::chrono::milliseconds ChunkFetcher::since_blocking_fetch() const { return impl_->since_blocking_fetch(); }
 
@@ -94,6 +95,7 @@ void ChunkFetcher::Impl::read(const LayerIndex& layer, std::uint32_t position, F
   if (!chunk.ok()) return done(chunk.status());
   if (ChunkBytes bytes = memory_.find(chunk->digest)) {
     metrics_.from_memory.add(urgency, chunk->blob_size);
+    blob_sources_.add(layer->info().blob, "memory", chunk->blob_size);
     return done(std::move(bytes));
   }
 
@@ -101,6 +103,7 @@ void ChunkFetcher::Impl::read(const LayerIndex& layer, std::uint32_t position, F
   if (joined.refused) return joined.refused->done(std::move(joined.refused->result));
   if (joined.bytes != nullptr) {
     metrics_.from_memory.add(urgency, chunk->blob_size);
+    blob_sources_.add(layer->info().blob, "memory", chunk->blob_size);
     return done(std::move(joined.bytes));
   }
   if (joined.created == nullptr) return;
@@ -152,6 +155,7 @@ void ChunkFetcher::Impl::look_in_cache(const FlightPtr& flight) {
   const auto bytes = std::make_shared<const std::string>(*std::move(read));
   FlightTable::Delivered delivered = table_.deliver(flight, bytes);
   metrics_.from_cache.add(delivered.urgency, flight->chunk.blob_size);
+  blob_sources_.add(flight->blob, "cache", flight->chunk.blob_size);
   note_wait(flight, delivered, "cache");
   remember(flight->chunk.digest, bytes);
   send(std::move(delivered.replies));

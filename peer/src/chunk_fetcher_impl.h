@@ -31,6 +31,7 @@ class ChunkFetcher::Impl {
   void wait_idle() { table_.wait_idle(); }
   void close();
   std::chrono::milliseconds since_blocking_fetch() const;
+  std::map<Digest, BlobSources::BySource> blob_sources() const { return blob_sources_.all(); }
   std::optional<SlowFetch> slow_fetch(const Digest& chunk) const { return slow_.find(chunk); }
 
  private:
@@ -60,6 +61,7 @@ class ChunkFetcher::Impl {
   FetchMetrics metrics_;
   ChunkMemory memory_;
   SlowFetches slow_;
+  BlobSources blob_sources_;
   FlightTable table_;
   std::stop_source stop_;
   std::atomic<std::chrono::steady_clock::rep> last_blocking_;

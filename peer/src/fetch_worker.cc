@@ -108,6 +108,7 @@ void ChunkFetcher::Impl::frame_came(const FlightPtr& flight, std::span<const std
 
   const FetchClass urgency = delivered.urgency;
   metrics_.source(source).given.add(urgency, flight->chunk.blob_size);
+  blob_sources_.add(flight->blob, source.name(), flight->chunk.blob_size);
   const std::chrono::duration<double> took = clock_.now() - flight->since;
   metrics_.seconds[static_cast<std::size_t>(urgency)]->observe(took.count());
   if (urgency == FetchClass::kBlocking) blocking_fetch_ended();

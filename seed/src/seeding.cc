@@ -170,7 +170,8 @@ bool Seeding::handle(const http::Request& request, http::ResponseWriter& out) {
     out.header("Allow", "GET, HEAD");
     (void)out.respond(405, "only GET and HEAD\n", "text/plain");
   } else if (states) {
-    (void)out.respond(200, peer::encode(swarm_.states()), "text/plain");
+    (void)out.respond(200, peer::encode(swarm_.states(), options_.sources ? options_.sources() : std::map<Digest, peer::BlobSources::BySource>()),
+                      "text/plain");
   } else if (!blob_route) {
     const bool announces = path == peer::kAnnouncePath;
     (void)out.respond(200, announces ? announce(request.target, node) : scrape(request.target, node), "text/plain");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <future>
+#include <semaphore>
 #include <thread>
 
 #include "base/text.h"
@@ -82,6 +83,7 @@ class NodeMachine {
         out.header("Content-Range", str_cat("bytes ", range.begin, "-", range.end - 1, "/", layer().bytes.size()));
         return (void)out.respond(206, wrong);
       }
+      if (trickles_) return trickle(request, out);
       service_->handle(request, out);
     });
     Neighbours::Options options;
@@ -104,6 +106,8 @@ class NodeMachine {
   std::string url() const { return url_of(*server_); }
   void goes_away() { server_.reset(); }
   void lies() { lies_ = true; }
+  /// Gives a byte now and then from here on: never silent, never done.
+  void trickles() { trickles_ = true; }
   Neighbours& neighbours() { return *neighbours_; }
   const cache_index::Cache& cache() const { return *cache_; }
 
@@ -137,6 +141,16 @@ class NodeMachine {
   }
 
  private:
+  void trickle(const http::Request& request, http::ResponseWriter& out) {
+    const auto range = *parse_range(request.headers.get("Range"), layer().bytes.size());
+    out.header("Content-Range", str_cat("bytes ", range.begin, "-", range.end - 1, "/", layer().bytes.size()));
+    absl::Status sent = out.begin(206, range.size());
+    for (std::uint64_t at = range.begin; sent.ok() && at < range.end; ++at) {
+      sent = out.write(as_bytes(std::string_view(layer().bytes).substr(at, 1)));
+      (void)never_.try_acquire_for(std::chrono::milliseconds(100));
+    }
+  }
+
   TempDir dir_ = *TempDir::create("node");
   SystemClock clock_;
   Metrics metrics_;
@@ -147,7 +161,8 @@ class NodeMachine {
   std::optional<peer::NeighbourSource> owners_, anybody_;
   std::unique_ptr<peer::ChunkFetcher> fetcher_;
   std::optional<peer::NeighbourService> service_;
-  std::atomic<bool> lies_{false};
+  std::atomic<bool> lies_{false}, trickles_{false};
+  std::binary_semaphore never_{0};
   std::unique_ptr<http::Server> server_;
 };
 
@@ -174,6 +189,15 @@ std::vector<std::string> meet(const std::vector<NodeMachine*>& nodes) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return urls;
+}
+
+/// A second node whose port decides that it is to bring the blob's first region, and not `first`.
+std::unique_ptr<NodeMachine> who_brings_the_first_region(const SiteMachine& site, const NodeMachine& first) {
+  std::unique_ptr<NodeMachine> second;
+  do {
+    second = std::make_unique<NodeMachine>(site.url());
+  } while (peer::owners({first.url(), second->url()}, layer().blob(), 0).at(0) != second->url());
+  return second;
 }
 
 TEST(NeighboursTest, BringEachRegionIntoTheSiteOnce) {
@@ -228,10 +252,7 @@ TEST(NeighboursTest, AreDoneWithoutWhenTheyAreAway) {
 TEST(NeighboursTest, AreLeftAloneOnceTheyLied) {
   SiteMachine site;
   NodeMachine a(site.url());
-  std::optional<NodeMachine> b;
-  do {  // its port decides what it is to bring
-    b.emplace(site.url());
-  } while (peer::owners({a.url(), b->url()}, layer().blob(), 0).at(0) != b->url());
+  const std::unique_ptr<NodeMachine> b = who_brings_the_first_region(site, a);
   meet({&a, &*b});
   b->lies();
 
@@ -239,6 +260,17 @@ TEST(NeighboursTest, AreLeftAloneOnceTheyLied) {
   for (std::uint64_t offset = 0; offset < 100 * peer::kRegionBytes; offset += peer::kRegionBytes) {
     EXPECT_TRUE(a.neighbours().whom_to_ask(layer().blob(), offset).urls.empty());
   }
+}
+
+TEST(NeighboursTest, AreDoneWithoutWhenTheyTrickle) {
+  SiteMachine site;
+  NodeMachine a(site.url());
+  const std::unique_ptr<NodeMachine> b = who_brings_the_first_region(site, a);
+  meet({&a, &*b});
+  b->trickles();
+
+  EXPECT_EQ(a.read_all(), content());
+  EXPECT_LT(a.fetched_from("neighbours"), static_cast<double>(layer().bytes.size()) / 10);
 }
 
 TEST(NeighboursTest, StillGiveToEachOtherWhileTheSiteIsAway) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "cache_index/cache.h"
+#include "peer/blob_sources.h"
 #include "peer/chunk_reader.h"
 #include "peer/range_source.h"
 #include "peer/slow_fetches.h"
@@ -58,6 +59,8 @@ class ChunkFetcher final : public ChunkReader {
   std::chrono::milliseconds since_blocking_fetch() const;
   /// Whence a chunk came that a read waited for, and why that took so long; nullopt when it didn't, or too long ago.
   std::optional<SlowFetch> slow_fetch(const Digest& chunk) const;
+  /// Whence the chunks of each blob came since the start, in bytes of their frames.
+  std::map<Digest, BlobSources::BySource> blob_sources() const;
 
  private:
   class Impl;

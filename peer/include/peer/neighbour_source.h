@@ -20,6 +20,8 @@ class NeighbourSource final : public RangeSource {
   enum class Who { kOwners, kAnybody };
   /// More only delay the site's answer.
   static constexpr std::size_t kMostOwnersAsked = 2, kMostOthersAsked = 8;
+  /// A neighbour that gives less than this for longer than a second counts as silent, however many single bytes come.
+  static constexpr std::uint64_t kLeastBytesPerSecond = 64u << 10;
   /// Both are borrowed.
   NeighbourSource(http::Client& client, Neighbours& neighbours, Who who)
       : client_(client), neighbours_(neighbours), who_(who) {}

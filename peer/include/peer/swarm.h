@@ -84,7 +84,8 @@ class Swarm {
   virtual bool has_joined(const Digest& blob) const = 0;
   /// NotFound unless shared.
   virtual absl::StatusOr<State> state(const Digest& blob) const = 0;
-  virtual std::vector<std::pair<Digest, State>> states() const = 0;
+  using States = std::vector<std::pair<Digest, State>>;
+  virtual States states() const = 0;
   /// What was shared before the restart, with its pieces, so that it can be joined again.
   virtual std::vector<std::pair<Digest, BlobPieces>> remembered() const = 0;
 

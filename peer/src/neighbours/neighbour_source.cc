@@ -1,6 +1,7 @@
 #include "peer/neighbour_source.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -8,6 +9,20 @@
 #include "peer/site_protocol.h"
 
 namespace samara::peer {
+namespace {
+
+using std::chrono::steady_clock;
+constexpr std::chrono::seconds kSlowStart{1};
+
+/// What `bytes` that came since `begin` say of whoever sends them.
+absl::Status check_pace(std::uint64_t bytes, steady_clock::time_point begin) {
+  const std::chrono::duration<double> late = steady_clock::now() - begin - kSlowStart;
+  if (static_cast<double>(bytes) >= late.count() * static_cast<double>(NeighbourSource::kLeastBytesPerSecond)) return absl::OkStatus();
+  return absl::DeadlineExceededError("the neighbour is too slow");
+}
+
+}  // namespace
+
 absl::Status NeighbourSource::fetch(const Digest& object, const ByteRange& range, std::stop_token stop,
                                     const OnBytes& on_bytes) {
   const bool owners = who_ == Who::kOwners;
@@ -38,6 +53,7 @@ absl::Status NeighbourSource::fetch_from(const std::string& url, const std::stri
   std::unique_lock lock(mutex_);
   const auto transfer = transfers_.insert(transfers_.end(), {object, range, url});
   lock.unlock();
+  const steady_clock::time_point begin = steady_clock::now();
   std::uint64_t left = range.size();
   int answer = 0;
   absl::Status status = client_.stream(
@@ -50,8 +66,9 @@ absl::Status NeighbourSource::fetch_from(const std::string& url, const std::stri
         if (bytes.size() > left) return absl::DataLossError(str_cat("GET ", request.url, ": more bytes than asked for"));
         left -= bytes.size();
         const absl::Status taken = on_bytes(bytes);
-        if (!taken.ok() || !has_lied(*transfer)) return taken;
-        return absl::DataLossError(str_cat("GET ", request.url, ": wrong bytes"));
+        if (!taken.ok()) return taken;
+        if (has_lied(*transfer)) return absl::DataLossError(str_cat("GET ", request.url, ": wrong bytes"));
+        return left == 0 ? absl::OkStatus() : check_pace(range.size() - left, begin);
       });
   if (left == 0) status = absl::OkStatus();  // all has come, whatever ended it
 

@@ -5,7 +5,16 @@
 
 namespace samara::peer {
 
-std::string encode(const std::vector<std::pair<Digest, Swarm::State>>& states) {
+namespace {
+
+void append(std::string& text, const BlobSources::BySource& sources) {
+  for (const auto& [source, bytes] : sources) str_append(&text, "from_", source, " ", bytes, "\n");
+}
+
+}  // namespace
+
+std::string encode(const std::vector<std::pair<Digest, Swarm::State>>& states,
+                   std::map<Digest, BlobSources::BySource> sources) {
   std::string text;
   for (const auto& [blob, state] : states) {
     str_append(&text, "blob ", blob.to_string(), "\npieces ", state.pieces, "\npieces_total ", state.pieces_total,
@@ -13,6 +22,12 @@ std::string encode(const std::vector<std::pair<Digest, Swarm::State>>& states) {
                "\nupload_rate ", state.upload_rate, "\ndownloaded ", state.downloaded, "\nuploaded ", state.uploaded,
                "\nwrong_pieces ", state.wrong_pieces, "\n");
     if (!state.tracker_error.empty()) str_append(&text, "tracker_error ", one_line(state.tracker_error), "\n");
+    if (const auto read = sources.extract(blob); !read.empty()) append(text, read.mapped());
+    text += "\n";
+  }
+  for (const auto& [blob, by_source] : sources) {
+    str_append(&text, "blob ", blob.to_string(), "\n");
+    append(text, by_source);
     text += "\n";
   }
   return text;

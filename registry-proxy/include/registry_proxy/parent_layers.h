@@ -89,6 +89,9 @@ class ParentLayers {
   /// Answers a request for a blob that is arriving; false when it isn't.
   bool answer(const Digest& blob, const http::Request& request, http::ResponseWriter& out);
 
+  /// Whence the bytes came that were asked of it, by blob.
+  std::map<Digest, peer::BlobSources::BySource> blob_sources() const { return fetcher_->blob_sources(); }
+
  private:
   struct Arriving {
     cache_index::LayerRecord record;

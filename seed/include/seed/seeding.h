@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/http/server.h"
 #include "cache_index/cache.h"
+#include "peer/blob_sources.h"
 #include "peer/swarm.h"
 #include "peer/swarm_protocol.h"
 #include "seed/grants.h"
@@ -31,6 +32,8 @@ class Seeding {
     std::chrono::milliseconds check_idle{60'000};
     /// May whoever asks have the blob? Who may not is told that the site shares nothing of it. Null: everybody may.
     std::function<bool(const http::Request& request, const Digest& blob)> may_have = nullptr;
+    /// Whence the site itself had what it read of blobs, for who asks what it shares. Null: it isn't told.
+    std::function<std::map<Digest, peer::BlobSources::BySource>()> sources = nullptr;
   };
   /// Everything is borrowed.
   Seeding(cache_index::Cache& cache, peer::Swarm& swarm, Tracker& tracker, const Grants& grants, Clock& clock,
