@@ -57,10 +57,11 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-void print_sent(Metrics& metrics) {
+/// `cpu_before`: what was used before there was anything to share.
+void print_sent(Metrics& metrics, double cpu_before = 0) {
   std::cout << "sent " << static_cast<std::uint64_t>(metrics.counter("samara_swarm_sent_bytes_total", "").value())
             << " wrong " << static_cast<std::uint64_t>(metrics.counter("samara_swarm_wrong_pieces_total", "").value())
-            << " cpu " << cpu_seconds() << std::endl;
+            << " cpu " << cpu_seconds() - cpu_before << std::endl;
 }
 
 peer::Swarm::Options swarm_options(const Arguments& arguments) {
@@ -88,10 +89,11 @@ absl::Status run_seed(const Arguments& arguments) {
                             if (!seeding.handle(request, out)) (void)out.respond(404);
                           }));
   std::cout << blob.to_string() << std::endl;
+  const double cpu_before = cpu_seconds();
   wait_for_signal();
   server->stop();
   seeding.stop();
-  print_sent(metrics);
+  print_sent(metrics, cpu_before);
   return absl::OkStatus();
 }
 

@@ -50,14 +50,14 @@ lt::sha256_hash leaf_hash(std::span<const std::uint8_t> bytes) {
 /// Fills in the hashes of a piece's 16 KiB blocks.
 absl::Status hash_leaves(BlobFile& file, std::uint32_t piece, lt::span<lt::sha256_hash> leaves) {
   if (piece >= file.pieces().count()) return absl::OutOfRangeError("no such piece");
-  std::vector<std::uint8_t> bytes(file.pieces().length(piece));
+  const std::span<std::uint8_t> bytes = piece_scratch(file.pieces().length(piece));
   if (absl::Status read = file.read_unverified(piece, 0, bytes); !read.ok()) return read;
   std::size_t at = 0;
   std::vector<std::string> blocks;
   for (lt::sha256_hash& leaf : leaves) {
     if (at >= bytes.size()) break;
     const std::size_t size = std::min<std::size_t>(lt::default_block_size, bytes.size() - at);
-    leaf = leaf_hash(std::span(bytes).subspan(at, size));
+    leaf = leaf_hash(bytes.subspan(at, size));
     blocks.push_back(leaf.to_string());
     at += size;
   }

@@ -10,6 +10,12 @@
 
 namespace samara::peer {
 
+std::span<std::uint8_t> piece_scratch(std::size_t size) {
+  thread_local std::vector<std::uint8_t> room;
+  if (room.size() < size) room.resize(size);
+  return std::span(room).first(size);
+}
+
 BlobFile::BlobFile(Digest blob, BlobPieces pieces, Fd file, Access access)
     : blob_(blob),
       pieces_(std::move(pieces)),
@@ -61,7 +67,7 @@ absl::Status BlobFile::write(std::uint32_t piece, std::uint32_t offset, std::spa
 
 bool BlobFile::verify(std::uint32_t piece) {
   if (piece >= pieces_.count() || !is_present(piece)) return false;
-  std::vector<std::uint8_t> bytes(pieces_.length(piece));
+  const std::span<std::uint8_t> bytes = piece_scratch(pieces_.length(piece));
   if (!pread_all(file_.get(), bytes, pieces_.offset(piece)).ok()) return false;
   states_[piece] = piece_hash(bytes, pieces_.piece_size()) == pieces_.hash(piece) ? kRight : kUnknown;
   return states_[piece] == kRight;

@@ -15,6 +15,9 @@
 
 namespace samara::peer {
 
+/// Room for a piece, the thread's own and overwritten by its next use: a piece fresh from the heap costs more than hashing it.
+std::span<std::uint8_t> piece_scratch(std::size_t size);
+
 /// A blob's file in the cache, as the swarm reads and writes it.
 ///
 /// A piece that was here before this process is hashed before its first byte is given to a peer, and bytes that were
