@@ -53,8 +53,11 @@ start_edge() {
   extra_site_configuration=$(edge_configuration "$@") start_site "$work/edge$number" "$(edge_ip "$number")" "${edge_hosts[number]}"
 }
 
+# Set before start_edge where its parent isn't the centre: HOST:PORT.
+parent_address=''
+
 edge_configuration() {
-  printf '%s\n' '[parent]' "urls = [\"http://$centre_address\"]" 'registries = "only"' "$@"
+  printf '%s\n' '[parent]' "urls = [\"http://${parent_address:-$centre_address}\"]" 'registries = "only"' "$@"
 }
 
 # edge_address N
@@ -72,6 +75,37 @@ edge_get() {
 
 # link_payload N: bytes that came to the edge from the centre since the site of the edge was started.
 link_payload() { edge_metric "$1" samara_link_bytes_total; }
+
+# edge_ledger N: what `samara links --json` says of the edge's link.
+edge_ledger() {
+  in_namespace "${edge_hosts[$1]}" "$build_directory/apps/samara" links --site "http://$(edge_address "$1")" --json | jq '.links[0]'
+}
+
+# has_come_to N BYTES: more than that since the site of the edge was started.
+has_come_to() { (($(link_payload "$1") > $2)); }
+
+# received_by HOST: bytes that have come into the namespace HOST, whatever they were.
+received_by() { ip -n "$1" -s -j link show eth0 | jq '.[0].stats64.rx.bytes'; }
+
+# begin_edge_node DIRECTORY N: a node of the edge's site, with a containerd.
+begin_edge_node() {
+  site_url=http://$(edge_address "$2")
+  start_node "$1" "${edge_hosts[$2]}"
+  write_hosts "$1/containerd" _default "$site_url"
+  start_containerd "$1/containerd" samara "$1/snapshotter.sock" "${edge_hosts[$2]}"
+}
+
+# begin_ordinary_in_centre: a containerd in $work/ordinary with overlayfs, straight from the registry.
+begin_ordinary_in_centre() {
+  write_hosts "$work/ordinary/containerd" "$local_registry" "http://$registry_address"
+  start_containerd "$work/ordinary/containerd" overlayfs '' "$centre_host"
+}
+
+# swarm_bytes_of DIRECTORY NETNS: what the node got through the swarm.
+swarm_bytes_of() {
+  in_namespace "$2" curl -sf "http://$(node_address "$1")/metrics" |
+    awk '/^samara_fetched_bytes_total{source="swarm"}/ { sum += $NF } END { printf "%d\n", sum }'
+}
 
 # edge_has_all N: nothing is on its way to the edge any more.
 edge_has_all() {

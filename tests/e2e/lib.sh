@@ -95,7 +95,7 @@ begin_node() {
 
 # start_node_again DIRECTORY: after it was stopped; until containerd, which waits a moment between its tries, sees it.
 start_node_again() {
-  start_node "$1"
+  start_node "$1" "$(<"$1/netns")"
   eventually 30 "containerd reaches the node again" \
     ctr --address "$1/containerd/containerd.sock" --namespace k8s.io snapshots --snapshotter samara ls
 }

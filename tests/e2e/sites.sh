@@ -4,25 +4,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$top/tests/sites_lib.sh"
 
-# begin_edge_node DIRECTORY N: a node of the edge's site, with a containerd.
-begin_edge_node() {
-  site_url=http://$(edge_address "$2")
-  start_node "$1" "${edge_hosts[$2]}"
-  write_hosts "$1/containerd" _default "$site_url"
-  start_containerd "$1/containerd" samara "$1/snapshotter.sock" "${edge_hosts[$2]}"
-}
-
 # blob_of_edge N BLOB: its SHA-256, as the edge gives it.
 blob_of_edge() { printf 'sha256:%s\n' "$(edge_get "$1" "/samara/v1/objects/$2" | sha256sum | cut -d' ' -f1)"; }
-
-has_come_to() { (($(link_payload "$1") > $2)); }
-
-
-# swarm_bytes_of DIRECTORY NETNS: what the node got through the swarm.
-swarm_bytes_of() {
-  in_namespace "$2" curl -sf "http://$(node_address "$1")/metrics" |
-    awk '/^samara_fetched_bytes_total{source="swarm"}/ { sum += $NF } END { printf "%d\n", sum }'
-}
 
 need_root
 need_fuse
@@ -33,10 +16,6 @@ swarm_configuration='[swarm]
 enabled = true'
 extra_site_configuration=$swarm_configuration start_centre
 image=$(image_of python)
-begin_ordinary_in_centre() {
-  write_hosts "$work/ordinary/containerd" "$local_registry" "http://$registry_address"
-  start_containerd "$work/ordinary/containerd" overlayfs '' "$centre_host"
-}
 begin_ordinary_in_centre
 site_layers "$centre_address" "$centre_host" "$image" >"$work/layers"
 wanted=$(awk '{ sum += $4 + $5 } END { print sum }' "$work/layers")
