@@ -169,6 +169,7 @@ absl::Status read_options(Config& config, SiteOptions& options) {
   options.swarm.swarm.upload_slots = kUploadSlots;
   SAMARA_RETURN_IF_ERROR(read_swarm_options(config.table("swarm"), "0.0.0.0:7703", shown_to_nodes(options.listeners), options.swarm));
   SAMARA_RETURN_IF_ERROR(read_parent_options(config.table("parent"), options.parent));
+  SAMARA_RETURN_IF_ERROR(read_standby_options(config.table("standbys"), options.standbys));
   SAMARA_RETURN_IF_ERROR(read_seed_options(config, options.seed));
   if (options.conversions.layers_at_once < 1 || options.conversions.layers_at_once > 64)
     return absl::InvalidArgumentError("layers_at_once must be from 1 to 64");

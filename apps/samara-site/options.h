@@ -30,6 +30,7 @@ struct SiteOptions {
   registry_proxy::Conversions::Options conversions;
   SwarmOptions swarm;
   ParentOptions parent;
+  StandbyOptions standbys;
   SeedOptions seed;
 };
 

@@ -71,6 +71,12 @@ absl::Status read(Config& table, ParentOptions& options) {
 
 }  // namespace
 
+absl::Status read_standby_options(Config& table, StandbyOptions& options) {
+  options.urls = table.texts("urls");
+  SAMARA_RETURN_IF_ERROR(annotate(check_urls("urls", options.urls), "standbys"));
+  return annotate(read_access(table, options.access), "standbys");
+}
+
 absl::Status read_parent_options(Config& table, ParentOptions& options) { return annotate(read(table, options), "parent"); }
 
 }  // namespace samara

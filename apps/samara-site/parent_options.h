@@ -28,7 +28,14 @@ struct ParentOptions {
   bool enabled() const { return !urls.empty(); }
 };
 
+/// The [standbys] table: other samara-sites of this site that are to have every layer that this one has.
+struct StandbyOptions {
+  std::vector<std::string> urls;  ///< empty: none
+  peer::SiteAccess::Options access;
+};
+
 /// Errors: InvalidArgument, naming the option that is wrong.
+absl::Status read_standby_options(Config& table, StandbyOptions& options);
 absl::Status read_parent_options(Config& table, ParentOptions& options);
 
 }  // namespace samara

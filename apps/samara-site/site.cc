@@ -21,6 +21,11 @@ registry_proxy::Upstreams::Options with_way(registry_proxy::Upstreams::Options o
   return options;
 }
 
+registry_proxy::Conversions::Options telling(registry_proxy::Conversions::Options options, registry_proxy::Standbys* standbys) {
+  if (standbys != nullptr) options.on_ready = [standbys](const registry_proxy::BlobRef& layer) { standbys->tell(layer); };
+  return options;
+}
+
 registry_proxy::ParentLayers* layers_of(const std::unique_ptr<Parent>& parent) {
   return parent == nullptr ? nullptr : &parent->layers;
 }
@@ -40,8 +45,13 @@ absl::StatusOr<std::unique_ptr<Site>> Site::start(SiteOptions options) {
                           cache_index::Cache::open(cache_options, std::move(tables)));
   auto client = std::make_unique<http::Client>();
   SAMARA_ASSIGN_OR_RETURN(auto parent, Parent::create(options.parent, *cache, *client, system_clock(), *metrics));
-  std::unique_ptr<Site> site(
-      new Site(std::move(options), std::move(metrics), std::move(cache), std::move(client), std::move(parent)));
+  std::unique_ptr<registry_proxy::Standbys> standbys;
+  if (!options.standbys.urls.empty()) {
+    SAMARA_ASSIGN_OR_RETURN(const peer::SiteAccess access, peer::SiteAccess::create(options.standbys.access));
+    standbys = std::make_unique<registry_proxy::Standbys>(*client, registry_proxy::Standbys::Options{.urls = options.standbys.urls}, access);
+  }
+  std::unique_ptr<Site> site(new Site(std::move(options), std::move(metrics), std::move(cache), std::move(client),
+                                      std::move(parent), std::move(standbys)));
   SAMARA_RETURN_IF_ERROR(site->open_swarm());
   absl::StatusOr<cache_index::SigningKey> key = cache_index::SigningKey::load_or_create(site->options_.root + "/site.key");
   if (!key.ok()) return key.status();
@@ -120,7 +130,8 @@ cache_index::Cache::InUse Site::in_use() const {
 }
 
 Site::Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache,
-           std::unique_ptr<http::Client> client, std::unique_ptr<Parent> parent)
+           std::unique_ptr<http::Client> client, std::unique_ptr<Parent> parent,
+           std::unique_ptr<registry_proxy::Standbys> standbys)
     : options_(std::move(options)),
       own_metrics_(std::move(metrics)),
       metrics_(*own_metrics_),
@@ -129,12 +140,13 @@ Site::Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_pt
       client_(*own_client_),
       cache_(std::move(cache)),
       parent_(std::move(parent)),
+      standbys_(std::move(standbys)),
       upstreams_(with_way(options_.upstreams, parent_.get()), client_, clock_, metrics_),
       references_(cache_->store()),
       entitlements_(cache_->store(), upstreams_, clock_),
       blobs_(*cache_, upstreams_, references_, clock_, metrics_, options_.blobs),
       manifests_(*cache_, upstreams_, references_, clock_, metrics_, options_.manifests),
-      conversions_(*cache_, blobs_, clock_, metrics_, options_.conversions, layers_of(parent_)),
+      conversions_(*cache_, blobs_, clock_, metrics_, telling(options_.conversions, standbys_.get()), layers_of(parent_)),
       layer_grants_(cache_->store(), clock_),
       mirror_(upstreams_, entitlements_, manifests_, blobs_, conversions_, options_.mirror),
       site_api_(*cache_, upstreams_, entitlements_, manifests_, blobs_, conversions_, layers_of(parent_), &layer_grants_),
@@ -145,6 +157,7 @@ Site::~Site() {
   if (parent_) parent_->layers.stop();
   conversions_.stop();  // whoever waits for a layer or for bytes is answered, so that the server's threads end
   blobs_.stop();
+  if (standbys_) standbys_->stop();
   if (seed_) seed_->stop();
   for (const Listener& listener : listeners_) listener.server->stop();
   if (seeding_) seeding_->stop();

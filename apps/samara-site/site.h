@@ -15,6 +15,7 @@
 #include "parent.h"
 #include "registry_proxy/access.h"
 #include "registry_proxy/site_api.h"
+#include "registry_proxy/standbys.h"
 #include "registry_proxy/start_traces.h"
 #include "seed/neighbour_lists.h"
 #include "seed/seeding.h"
@@ -33,7 +34,8 @@ class Site {
 
  private:
   Site(SiteOptions options, std::unique_ptr<Metrics> metrics, std::unique_ptr<cache_index::Cache> cache,
-       std::unique_ptr<http::Client> client, std::unique_ptr<Parent> parent);
+       std::unique_ptr<http::Client> client, std::unique_ptr<Parent> parent,
+       std::unique_ptr<registry_proxy::Standbys> standbys);
   cache_index::Cache::InUse in_use() const;
   void share_arriving(const Digest& blob);
   std::function<bool(const http::Request&, const Digest&)> may_have();
@@ -52,6 +54,7 @@ class Site {
   http::Client& client_;
   std::unique_ptr<cache_index::Cache> cache_;
   const std::unique_ptr<Parent> parent_;  // null: none
+  const std::unique_ptr<registry_proxy::Standbys> standbys_;  // null: none
   registry_proxy::Upstreams upstreams_;
   registry_proxy::References references_;
   registry_proxy::Entitlements entitlements_;

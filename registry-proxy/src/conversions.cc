@@ -281,6 +281,7 @@ void Conversions::finish(const Job& job, const absl::Status& status) {
     if (!status.ok() && !absl::IsCancelled(status)) remember_failure(job.layer.digest, status);
   }
   changed_.notify_all();
+  if (status.ok() && options_.on_ready) options_.on_ready(job.layer);
   if (status.ok() || absl::IsCancelled(status)) return;
   failed_.add();
   log::warning("a layer can't be converted", {{"layer", job.layer.digest.to_string()},

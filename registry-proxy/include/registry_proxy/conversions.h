@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,8 @@ class Conversions {
     std::size_t threads = 0;  ///< that compress, shared by all layers; 0: one a core
     std::chrono::milliseconds remember_bad_layer{600'000};
     std::chrono::milliseconds remember_outage{10'000};  ///< upstream away, disk full: worth another try soon
+    /// A layer that was converted, or comes from the parent; on a worker's thread, so at once. Null: nobody wants to know.
+    std::function<void(const BlobRef& layer)> on_ready = nullptr;
   };
   /// Everything is borrowed; the cache was opened with Manifests::tables(). `parent`: null without a parent site.
   Conversions(cache_index::Cache& cache, Blobs& blobs, const Clock& clock, Metrics& metrics, const Options& options,
