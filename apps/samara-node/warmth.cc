@@ -5,6 +5,13 @@
 #include "snapshotter/pressure.h"
 
 namespace samara {
+namespace {
+
+/// So long nobody waits again for a site that let somebody wait in vain, unless it answers a heartbeat meanwhile: a link
+/// that is cut takes what is sent and gives nothing back, and every start asks for three names.
+constexpr std::chrono::seconds kSilence{30};
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Warmth>> Warmth::create(const NodeOptions& options, Parts parts) {
   absl::StatusOr<peer::SiteAccess> access = peer::SiteAccess::create(options.site);
@@ -20,8 +27,9 @@ Warmth::Warmth(const NodeOptions& options, Parts parts, const peer::SiteAccess& 
       mirror_(parts_.cache, [this](const auto& registry, const auto& repository, const auto& route) { return ask_sites(registry, repository, route); }),
       heartbeats_(
           options.sites.size(), [this] { return describe(); },
-          [this](std::size_t site, const peer::Heartbeat& heartbeat) { return sites_[site]->beat(heartbeat, stop_.get_token()); },
+          [this](std::size_t site, const peer::Heartbeat& heartbeat) { return tell(site, heartbeat); },
           [this](const std::vector<peer::WarmOrder>& orders) { placer_.set_orders(orders); }, parts_.clock, {}) {
+  silent_until_.resize(options.sites.size());
   for (const std::string& url : options.sites) sites_.push_back(std::make_unique<peer::WarmClient>(parts_.client, url, access));
 }
 
@@ -71,11 +79,30 @@ absl::StatusOr<peer::StartTrace> Warmth::start_trace(const Digest& chain, std::s
 
 absl::StatusOr<Digest> Warmth::ask_sites(const std::string& registry, const std::string& repository, const std::string& route) {
   absl::StatusOr<Digest> said = absl::UnavailableError("no site");
-  for (const auto& site : sites_) {
-    said = site->named(registry, repository, route);
+  for (std::size_t site = 0; site < sites_.size(); ++site) {
+    if (is_silent(site)) continue;
+    said = sites_[site]->named(registry, repository, route);
+    note(site, absl::IsDeadlineExceeded(said.status()));
+    if (absl::IsDeadlineExceeded(said.status())) said = absl::UnavailableError(said.status().message());
     if (!absl::IsUnavailable(said.status())) break;
   }
   return said;
+}
+
+absl::StatusOr<peer::HeartbeatAnswer> Warmth::tell(std::size_t site, const peer::Heartbeat& heartbeat) {
+  absl::StatusOr<peer::HeartbeatAnswer> answer = sites_[site]->beat(heartbeat, stop_.get_token());
+  note(site, absl::IsDeadlineExceeded(answer.status()) || absl::IsUnavailable(answer.status()));
+  return answer;
+}
+
+void Warmth::note(std::size_t site, bool is_silent) {
+  const std::lock_guard lock(mutex_);
+  silent_until_[site] = is_silent ? parts_.clock.now() + kSilence : std::chrono::steady_clock::time_point();
+}
+
+bool Warmth::is_silent(std::size_t site) const {
+  const std::lock_guard lock(mutex_);
+  return parts_.clock.now() < silent_until_[site];
 }
 
 }  // namespace samara

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,9 @@ class Warmth final : public snapshotter::WarmSite {
  private:
   Warmth(const NodeOptions& options, Parts parts, const peer::SiteAccess& access);
   peer::Heartbeat describe();
+  absl::StatusOr<peer::HeartbeatAnswer> tell(std::size_t site, const peer::Heartbeat& heartbeat);
+  void note(std::size_t site, bool is_silent);
+  bool is_silent(std::size_t site) const;
   absl::StatusOr<Digest> ask_sites(const std::string& registry, const std::string& repository, const std::string& route);
 
   const NodeOptions& options_;
@@ -53,6 +58,8 @@ class Warmth final : public snapshotter::WarmSite {
   snapshotter::LocalMirror mirror_;
   snapshotter::Heartbeats heartbeats_;
   std::stop_source stop_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::vector<std::chrono::steady_clock::time_point> silent_until_;  // by site
 };
 
 }  // namespace samara

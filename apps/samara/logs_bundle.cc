@@ -12,6 +12,7 @@
 #include "node_client.h"
 #include "proto_json.h"
 #include "seed_client.h"
+#include "without_secrets.h"
 
 namespace samara::cli {
 namespace {
@@ -69,25 +70,6 @@ absl::StatusOr<nlohmann::json> node_says(const Options& options, grpc::Status (n
   return to_json(*response);
 }
 
-/// A configuration without what is secret in it: options whose names speak of passwords, tokens or keys, and what
-/// stands before an @ in a URL.
-std::string without_secrets(const std::string& text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    const std::size_t equals = line.find('=');
-    const std::string key = line.substr(0, equals);
-    const bool secret = key.find("password") != key.npos || key.find("token") != key.npos || key.find("key") != key.npos || key.find("secret") != key.npos;
-    if (equals != line.npos && secret) line = key + "= \"(left out)\"";
-    const std::size_t scheme = line.find("://"), sign = line.find('@', scheme == line.npos ? 0 : scheme);
-    if (scheme != line.npos && sign != line.npos) line = line.substr(0, scheme + 3) + "(left out)" + line.substr(sign);
-    str_append(&out, line, "\n");
-    at = end + 1;
-  }
-  return out;
-}
-
 absl::Status run(const Options& options) {
   if (std::filesystem::exists(options.directory)) return absl::AlreadyExistsError(str_cat(options.directory, " is there already: name a new directory"));
   SAMARA_RETURN_IF_ERROR(make_directories(options.directory));
@@ -110,7 +92,8 @@ absl::Status run(const Options& options) {
     const absl::StatusOr<std::string> text = read_file(path, 1u << 20);
     files.emplace_back(std::filesystem::path(path).filename().string(), text.ok() ? without_secrets(*text) : str_cat(std::string(text.status().message()), "\n"));
   }
-  for (const auto& [name, text] : files) SAMARA_RETURN_IF_ERROR(write_file_atomic(str_cat(options.directory, "/", name), text, 0600));
+  for (const auto& [name, text] : files)
+    SAMARA_RETURN_IF_ERROR(write_file_atomic(str_cat(options.directory, "/", name), without_credentials(text), 0600));
   std::printf("%zu files in %s; look through them before you pass them on\n", files.size(), options.directory.c_str());
   return absl::OkStatus();
 }

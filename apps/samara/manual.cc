@@ -1,6 +1,7 @@
 #include "manual.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <functional>
 #include <sstream>
 
@@ -35,16 +36,31 @@ std::vector<std::string> words_after(const CLI::App& command) {
   return words;
 }
 
-// Text for man(7): no line begins with a control character, and backslashes and dashes are themselves.
+// The character that begins there, in UTF-8, as our own texts are; moves `at` to its last byte.
+std::uint32_t character_at(std::string_view text, std::size_t& at) {
+  const auto byte = static_cast<unsigned char>(text[at]);
+  const std::size_t more = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc0 ? 1 : 0;
+  std::uint32_t character = more == 0 ? byte : byte & (0x3fu >> more);
+  for (std::size_t i = 0; i < more && at + 1 < text.size(); ++i) character = (character << 6) | (static_cast<unsigned char>(text[++at]) & 0x3fu);
+  return character;
+}
+
+// Text for man(7): no line begins with a control character, backslashes and dashes are themselves, and characters beyond
+// ASCII are named, so that a page needs no encoding.
 std::string roff(std::string_view text) {
   std::string out;
   bool line_begins = true;
-  for (const char c : text) {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
     if (line_begins && (c == '.' || c == '\'')) out += "\\&";
     if (c == '\\') {
       out += "\\e";
     } else if (c == '-') {
       out += "\\-";
+    } else if ((static_cast<unsigned char>(c) & 0x80) != 0) {
+      char name[16];
+      std::snprintf(name, sizeof name, "\\[u%04X]", character_at(text, at));
+      out += name;
     } else {
       out += c;
     }

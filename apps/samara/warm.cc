@@ -69,9 +69,11 @@ absl::StatusOr<std::string> read_input(const std::string& path) {
 // As in configuration files; nothing is 0.
 absl::StatusOr<std::uint64_t> seconds_of(const std::string& text, const char* option) {
   if (text.empty()) return 0;
-  SAMARA_ASSIGN_OR_RETURN(Config config, Config::parse(str_cat("value = \"", text, "\""), option));
-  const auto time = config.duration("value", std::chrono::milliseconds(0));
-  SAMARA_RETURN_IF_ERROR(config.finish());
+  const absl::Status wrong = absl::InvalidArgumentError(str_cat(option, " must be a time such as 90s, 10m or 24h, not \"", text, "\""));
+  absl::StatusOr<Config> config = Config::parse(str_cat("value = \"", text, "\""), option);
+  if (!config.ok()) return wrong;
+  const auto time = config->duration("value", std::chrono::milliseconds(0));
+  if (!config->finish().ok()) return wrong;
   return static_cast<std::uint64_t>(time.count()) / 1000;
 }
 
@@ -112,10 +114,10 @@ absl::StatusOr<api::WarmRequest> request_of(const Options& options) {
     wish->set_level(or_else(or_else(entry.level, options.level), "full"));
     wish->set_nodes(or_else(entry.nodes, options.nodes));
     for (const std::string& site : entry.sites.empty() ? options.sites : entry.sites) wish->add_sites(site);
-    SAMARA_ASSIGN_OR_RETURN(const std::uint64_t deadline, seconds_of(or_else(entry.deadline, options.deadline), "--deadline"));
+    SAMARA_ASSIGN_OR_RETURN(const std::uint64_t deadline, seconds_of(or_else(entry.deadline, options.deadline), "a deadline"));
     wish->set_deadline_seconds(deadline);
   }
-  SAMARA_ASSIGN_OR_RETURN(const std::uint64_t pin, seconds_of(or_else(options.pin, all.pin), "--pin"));
+  SAMARA_ASSIGN_OR_RETURN(const std::uint64_t pin, seconds_of(or_else(options.pin, all.pin), "a pin"));
   request.set_pin_seconds(pin);
   request.set_plan(options.plan);
   request.set_request(random_word());

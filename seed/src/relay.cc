@@ -204,7 +204,7 @@ void Relay::prepare(const Digest& manifest, const ImagePtr& image) {
       log::info("an image that the parent orders isn't to be had yet", {{"manifest", manifest.to_string()}, {"error", done}});
     image->error = std::string(done.message());
     // A link that is cut, or whose budget is used up, is waited for.
-    if (!absl::IsUnavailable(done) && !absl::IsResourceExhausted(done)) ++image->failures;
+    if (!absl::IsUnavailable(done) && !absl::IsDeadlineExceeded(done) && !absl::IsResourceExhausted(done)) ++image->failures;
   }
   image->under_way = false;
   --under_way_;

@@ -18,15 +18,17 @@ class WarmClient {
   /// `client` is borrowed. `url`: "http://host:port" or "https://host:port".
   WarmClient(http::Client& client, std::string url, SiteAccess access);
 
-  /// Errors: Unavailable (no answer, or none that helps), AlreadyExists (another machine uses the node's name),
-  /// InvalidArgument (not understood), PermissionDenied (the node may not), Unimplemented (a site without a seed).
+  /// Errors: Unavailable (no answer, or none that helps), DeadlineExceeded (silence: the link is cut, perhaps),
+  /// AlreadyExists (another machine uses the node's name), InvalidArgument (not understood), PermissionDenied (the node
+  /// may not), Unimplemented (a site without a seed).
   absl::StatusOr<HeartbeatAnswer> beat(const Heartbeat& heartbeat, const std::stop_token& stop = {});
   /// The same, of a site to the one above it.
   absl::StatusOr<SiteBeatAnswer> beat(const SiteBeat& beat, const std::stop_token& stop = {});
   /// What an order is about. DataLoss when it isn't that manifest; NotFound when the order is gone.
   absl::StatusOr<WarmImage> image(const std::string& node, const Digest& manifest, const std::stop_token& stop = {});
   /// What "manifests/<tag or digest>" or "blobs/<digest>" names at the site, by HEAD, asked for a second: the digest.
-  /// NotFound: it has no such thing. PermissionDenied: not for everybody who reaches this node. Unavailable: it can't say.
+  /// NotFound: it has no such thing. PermissionDenied: not for everybody who reaches this node. Unavailable: it can't say;
+  /// DeadlineExceeded: nothing comes back.
   absl::StatusOr<Digest> named(const std::string& registry, const std::string& repository, const std::string& route);
 
   const std::string& url() const { return url_; }
