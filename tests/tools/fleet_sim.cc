@@ -39,6 +39,11 @@ class SimulatedNode {
     beat_.version = "simulated";
     beat_.labels = {{"zone", "a"}};
     beat_.disk_limit = std::uint64_t{1} << 40;
+    beat_.slow_reads = 2;
+    beat_.slowest_read_ms = 37;
+    beat_.starts = 3;
+    beat_.start_ms = 420;
+    beat_.longest_start_ms = 1'300;
   }
 
   /// When it is to be called again.
