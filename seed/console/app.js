@@ -7,7 +7,7 @@ const time = value => { const s = Number(value || 0); return s < 60 ? s + ' s' :
 const filled = (used, limit) => Number(limit) ? size(used) + ' of ' + size(limit) : size(used);
 const millis = value => Number(value) < 1000 ? Number(value) + ' ms' : (Number(value) / 1000).toFixed(1) + ' s';
 const slow = of => Number(of.slow_reads) ? of.slow_reads + ', ' + millis(of.slowest_read_ms) + ' at most' : '0';
-const starts = of => Number(of.starts) ? millis(of.start_ms) + ', ' + millis(of.longest_start_ms) + ' (' + of.starts + ')' : '-';
+const starts = of => Number(of.starts) ? millis(of.start_ms) + ', ' + millis(of.longest_start_ms) + ' at most (' + of.starts + ')' : '-';
 const link = site => { if (!site.below) return '-'; if (site.away) return make('td', 'not heard of for ' + time(site.heard_seconds_ago), 'bad'); return size(site.link_today) + ' today' + (Number(site.link_day) ? ' of ' + size(site.link_day) : '') + (Number(site.link_rate) ? ', ' + size(site.link_rate) + '/s at most' : ''); };
 const fraction = counts => Number(counts.bytes_total) ? Number(counts.bytes_done) / Number(counts.bytes_total) : (counts.nodes ? counts.verified / counts.nodes : 0);
 
@@ -59,7 +59,7 @@ function showSum(all) {
   const own = all.sites.find(site => site.own) || {};
   const facts = [['nodes here', (all.nodes - all.nodes_away) + ' of ' + all.nodes], ['cache of this site', filled(all.disk_used, all.disk_limit)],
     ['converted layers', all.layers], ['jobs that run', all.jobs.filter(job => job.state === 'running').length],
-    ['slow reads on nodes', all.slow_reads], ['start-up, slowest', starts(own)], ['reads that wait', all.waiting_reads]];
+    ['slow reads on nodes', all.slow_reads], ['start-up (starts)', starts(own)], ['reads that wait', all.waiting_reads]];
   $('sum').replaceChildren(...facts.map(([name, value]) => { const box = make('div'); box.append(make('dt', name), make('dd', String(value))); return box; }));
 }
 
@@ -69,7 +69,7 @@ function showNodes(nodes, of) {
     const labels = Object.entries(node.labels || {}).map(([key, value]) => value ? key + '=' + value : key).sort().join(', ');
     return [node.name, node.site, heard, filled(node.disk_used, node.disk_limit), String(node.layers), slow(node), starts(node), size(node.from_site), size(node.from_swarm), labels || '-', node.version];
   });
-  table($('nodes'), ['Node', 'Site', 'Heard', 'Cache', 'Layers', 'Slow reads', 'Start-up, slowest', 'From site', 'From swarm', 'Labels', 'Version'], rows, 'No node is meant. Nodes tell of themselves: see sites in node.toml.');
+  table($('nodes'), ['Node', 'Site', 'Heard', 'Cache', 'Layers', 'Slow reads', 'Start-up (starts)', 'From site', 'From swarm', 'Labels', 'Version'], rows, 'No node is meant. Nodes tell of themselves: see sites in node.toml.');
   if (of > nodes.length) $('nodes').append(make('p', 'The first ' + nodes.length + ' of ' + of + ': a selector shows others.', 'faint'));
 }
 
@@ -79,7 +79,7 @@ async function refresh() {
     const all = await get('../samara/v1/fleet');
     $('site').textContent = all.site + '  ' + all.version;
     showSum(all); showJobs(all.jobs, all.may_change);
-    table($('sites'), ['Site', 'Nodes', 'Away', 'Caches', 'From site', 'From swarm', 'From neighbours', 'Slow reads', 'Start-up, slowest', 'Link'], all.sites.map(site => [site.name + (site.own ? ' (this)' : ''), String(site.nodes), make('td', String(site.nodes_away), site.nodes_away ? 'warn' : ''), filled(site.disk_used, site.disk_limit), size(site.from_site), size(site.from_swarm), size(site.from_neighbours), slow(site), starts(site), link(site)]), 'none');
+    table($('sites'), ['Site', 'Nodes', 'Away', 'Caches', 'From site', 'From swarm', 'From neighbours', 'Slow reads', 'Start-up (starts)', 'Link'], all.sites.map(site => [site.name + (site.own ? ' (this)' : ''), String(site.nodes), make('td', String(site.nodes_away), site.nodes_away ? 'warn' : ''), filled(site.disk_used, site.disk_limit), size(site.from_site), size(site.from_swarm), size(site.from_neighbours), slow(site), starts(site), link(site)]), 'none');
     table($('swarms'), ['Blob', 'Here', 'Peers', 'Sends', 'Sent'], all.swarms.map(swarm => [swarm.blob.slice(0, 19) + '…', Number(swarm.pieces_total) ? Math.round(100 * swarm.pieces / swarm.pieces_total) + ' %' : '-', String(swarm.peers), size(swarm.upload_rate) + '/s', size(swarm.uploaded)]), 'No swarm: nothing is shared now, or [swarm] is not enabled.');
     $('state').textContent = 'as of ' + new Date().toLocaleTimeString();
     $('state').className = 'faint';
