@@ -12,6 +12,8 @@ namespace {
 using peer::WarmReport;
 using peer::WarmTask;
 
+constexpr Relay::Duration kAnew{100};  // until all is told again
+
 bool has_task(const std::vector<peer::WarmOrder>& orders, const WarmTask& task) {
   return std::any_of(orders.begin(), orders.end(), [&](const auto& order) { return order.task == task; });
 }
@@ -142,7 +144,7 @@ absl::Status Relay::tell_all() {
     if (answer->epoch != epoch_) {  // it was started anew: all of it again
       epoch_ = answer->epoch;
       told_.clear();
-      beat_ = Duration(0);
+      beat_ = kAnew;
     }
     take_orders(answer->orders);
   }
