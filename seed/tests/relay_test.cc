@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "base/file.h"
 #include "base/http/client.h"
+#include "base/text.h"
 #include "cache_index/hasher.h"
 #include "fake_clock.h"
 
@@ -62,6 +65,7 @@ class RelayTest : public ::testing::Test {
     });
     Relay::Options relay;
     relay.tries = 2;
+    relay.page_bytes = 1'500;
     relay_ = std::make_unique<Relay>(
         Relay::Parts{.warming = *warming_,
                      .images = images_,
@@ -137,6 +141,24 @@ TEST_F(RelayTest, TellsOfTheNodesOnceAndThenThatTheyAreTheSame) {
   relay_->step();
   relay_->step();
   EXPECT_THAT(told_.back().nodes, SizeIs(2));
+}
+
+TEST_F(RelayTest, TellsOfManyNodesInSeveralRequests) {
+  std::set<std::string> nodes;
+  for (int i = 0; i < 20; ++i) beat(*nodes.insert(str_cat("node-", i)).first);
+
+  relay_->step();
+  told_.clear();
+  relay_->step();  // all of it, as the parent's epoch is known now
+
+  std::set<std::string> told;
+  for (const peer::SiteBeat& page : told_) {
+    EXPECT_LE(to_query(page).size(), 1'500u);
+    for (const peer::SiteBeat::Node& node : page.nodes) told.insert(node.name);
+    told.insert(page.same.begin(), page.same.end());
+  }
+  EXPECT_GT(told_.size(), 2u);
+  EXPECT_EQ(told, nodes);
 }
 
 TEST_F(RelayTest, PassesAnOrderOnOnceTheImageCanBeHadHere) {
