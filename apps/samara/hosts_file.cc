@@ -54,20 +54,33 @@ std::vector<std::vector<int>> common_lengths(const std::vector<std::string>& a, 
   return length;
 }
 
+// One samara-site.
+std::string host_of(const std::string& url, const SiteAccess& site) {
+  std::string text = str_cat("\n[host.", quote(url), "]\n  capabilities = [\"pull\", \"resolve\"]\n");
+  if (!site.ca_file.empty()) str_append(&text, "  ca = ", quote(site.ca_file), "\n");
+  if (!site.cert_file.empty()) str_append(&text, "  client = [[", quote(site.cert_file), ", ", quote(site.key_file), "]]\n");
+  if (site.containerd_major >= 2) text += "  dial_timeout = \"1s\"\n";
+  if (!site.token.empty())
+    str_append(&text, "  [host.", quote(url), ".header]\n    ", peer::kTokenHeader, " = ", quote(site.token), "\n");
+  return text;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> hosts_file(std::string_view registry, const SiteAccess& site) {
   const bool is_default = registry == "_default";
   if (!is_default && !registry_proxy::is_registry_name(registry))
     return absl::InvalidArgumentError(str_cat("\"", registry, "\" isn't a registry's host or host:port"));
-  if (const absl::Status url = check_url(site.url); !url.ok()) return url;
+  if (site.urls.empty()) return absl::InvalidArgumentError("no site is named");
+  for (const std::string& each : site.urls)
+    if (const absl::Status url = check_url(each); !url.ok()) return url;
   if (const absl::Status node = site.node.empty() ? absl::OkStatus() : check_url(site.node); !node.ok()) return node;
   if (site.cert_file.empty() != site.key_file.empty())
     return absl::InvalidArgumentError("a client certificate needs both its certificate and its key");
 
   std::string text = str_cat(kMark, "; what is changed by hand is lost when that is run again.\n");
   if (site.only) {
-    str_append(&text, "# containerd asks the site and nobody else.\nserver = ", quote(site.url), "\n");
+    str_append(&text, "# containerd asks the site and nobody else.\nserver = ", quote(site.urls.back()), "\n");
   } else if (is_default) {
     text += "# Without `server`, containerd asks the registry itself when the site can't help.\n";
   } else {
@@ -77,12 +90,7 @@ absl::StatusOr<std::string> hosts_file(std::string_view registry, const SiteAcce
     text += "\n# This node itself: it names images that were warmed here while the site is away, and nothing else.\n";
     str_append(&text, "[host.", quote(site.node), "]\n  capabilities = [\"pull\", \"resolve\"]\n");
   }
-  str_append(&text, "\n[host.", quote(site.url), "]\n  capabilities = [\"pull\", \"resolve\"]\n");
-  if (!site.ca_file.empty()) str_append(&text, "  ca = ", quote(site.ca_file), "\n");
-  if (!site.cert_file.empty()) str_append(&text, "  client = [[", quote(site.cert_file), ", ", quote(site.key_file), "]]\n");
-  if (site.containerd_major >= 2) text += "  dial_timeout = \"1s\"\n";
-  if (!site.token.empty())
-    str_append(&text, "  [host.", quote(site.url), ".header]\n    ", peer::kTokenHeader, " = ", quote(site.token), "\n");
+  for (const std::string& url : site.urls) text += host_of(url, site);
   return text;
 }
 

@@ -8,9 +8,9 @@
 
 namespace samara::cli {
 
-/// What containerd is to know of the site.
+/// What containerd is to know of the site, and of each of its samara-sites if there are several.
 struct SiteAccess {
-  std::string url = "http://127.0.0.1:7700";  ///< http(s)://host[:port]
+  std::vector<std::string> urls{"http://127.0.0.1:7700"};  ///< http(s)://host[:port], asked in this order
   std::string ca_file{};                      ///< PEM, when the site has a private CA
   std::string cert_file{}, key_file{};        ///< of the client, when the site wants one
   std::string token{};                        ///< sent as Samara-Token, so that Authorization stays the registry's

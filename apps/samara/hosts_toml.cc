@@ -25,6 +25,7 @@ Examples:
   samara hosts-toml                                      # every registry, through the site on this machine
   samara hosts-toml --registry docker.io --registry ghcr.io --site http://10.0.0.2:7700
   samara hosts-toml --site https://site:7700 --ca /etc/samara/ca.pem --token-file /etc/samara/token --containerd 2.1
+  samara hosts-toml --site http://10.0.0.1:7700 --site http://10.0.0.2:7700   # the second when the first is gone
   samara hosts-toml --node http://127.0.0.1:7701         # ... and warmed images start without the site
   samara hosts-toml --print                              # only shows it)";
 
@@ -92,7 +93,8 @@ void add_hosts_toml(CLI::App& app, int& exit_code) {
   command->footer(kHelp);
   command->add_option("--registry", options->registries, "A registry's host[:port]; _default for all without their own")
       ->capture_default_str();
-  command->add_option("--site", options->site.url, "Where the site is")->capture_default_str();
+  command->add_option("--site", options->site.urls, "Where the site is; each of its samara-sites, where there are several, in order")
+      ->capture_default_str();
   command->add_option("--node", options->site.node,
                       "samara-node on this machine (http://127.0.0.1:7701): names what was warmed here while the site is away");
   auto* output = command->add_option("--output", options->output, "containerd's certs.d")->capture_default_str();

@@ -15,7 +15,6 @@ address_of() { cat "$work/$1/address"; }
 
 # begin_seed_node NAME: a node that asks the first site and then the second, as its containerd does.
 begin_seed_node() {
-  local hosts=$work/$1/containerd/certs.d/_default
   extra_node_configuration="[wait]
 base = \"300s\"
 [background]
@@ -25,9 +24,7 @@ enabled = true
 listen = \"127.0.0.1:$(free_port)\"
 $swarm_configuration"
   start_node "$work/$1"
-  mkdir -p "$hosts"
-  { printf 'server = "%s"\n' "${site_urls[1]}"
-    printf '[host."%s"]\n  capabilities = ["pull", "resolve"]\n' "${site_urls[@]}"; } >"$hosts/hosts.toml"
+  samara hosts-toml --only --site "${site_urls[0]}" --site "${site_urls[1]}" --output "$work/$1/containerd/certs.d" >/dev/null
   start_containerd "$work/$1/containerd" samara "$work/$1/snapshotter.sock"
   cri "$work/$1/containerd" pull "$pause_image"
 }

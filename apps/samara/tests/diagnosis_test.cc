@@ -123,7 +123,7 @@ TEST(Doctor, FindsAMirrorThatIsNotUsed) {
   Patient patient;
 
   EXPECT_THAT(patient.ids(replaced(std::string(kOne), "certs.d", "elsewhere")), ElementsAre("mirror-unused"));
-  patient.write("/etc/containerd/certs.d/_default/hosts.toml", *hosts_file("_default", {.url = "http://other:1"}));
+  patient.write("/etc/containerd/certs.d/_default/hosts.toml", *hosts_file("_default", {.urls = {"http://other:1"}}));
   EXPECT_THAT(patient.ids(kOne), ElementsAre("mirror-unused"));
 }
 

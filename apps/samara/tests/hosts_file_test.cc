@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 TEST(HostsFile, AsksTheSiteFirstAndTheRegistryWhenThatIsAway) {
-  const auto text = hosts_file("docker.io", {.url = "http://site:7700"});
+  const auto text = hosts_file("docker.io", {.urls = {"http://site:7700"}});
 
   ASSERT_TRUE(text.ok()) << text.status();
   auto config = *Config::parse(*text, "hosts.toml");
@@ -32,11 +32,11 @@ TEST(HostsFile, ForAllRegistriesNamesNoServer) {
 }
 
 TEST(HostsFile, MayForbidTheRegistry) {
-  EXPECT_THAT(*hosts_file("_default", {.url = "http://site:7700", .only = true}), HasSubstr("server = \"http://site:7700\""));
+  EXPECT_THAT(*hosts_file("_default", {.urls = {"http://site:7700"}, .only = true}), HasSubstr("server = \"http://site:7700\""));
 }
 
 TEST(HostsFile, TellsWhatASiteWantsToSee) {
-  const auto text = hosts_file("_default", {.url = "https://site:7700", .ca_file = "/etc/ca \"1\".pem", .cert_file = "/c", .key_file = "/k",
+  const auto text = hosts_file("_default", {.urls = {"https://site:7700"}, .ca_file = "/etc/ca \"1\".pem", .cert_file = "/c", .key_file = "/k",
                                             .token = "secret", .containerd_major = 2});
 
   ASSERT_TRUE(text.ok()) << text.status();
@@ -52,8 +52,8 @@ TEST(HostsFile, RefusesWhatIsNoRegistryOrUrl) {
   EXPECT_FALSE(hosts_file("../etc", {}).ok());
   EXPECT_FALSE(hosts_file("a/b", {}).ok());
   EXPECT_FALSE(hosts_file("", {}).ok());
-  EXPECT_FALSE(hosts_file("_default", {.url = "site:7700"}).ok());
-  EXPECT_FALSE(hosts_file("_default", {.url = "http://site/v2"}).ok());
+  EXPECT_FALSE(hosts_file("_default", {.urls = {"site:7700"}}).ok());
+  EXPECT_FALSE(hosts_file("_default", {.urls = {"http://site/v2"}}).ok());
   EXPECT_FALSE(hosts_file("_default", {.cert_file = "/c"}).ok());
 }
 
@@ -79,6 +79,19 @@ TEST(HostsFile, AsksTheNodeItselfBeforeTheSite) {
   EXPECT_LT(text->find("[host.\"http://127.0.0.1:7701\"]"), text->find("[host.\"http://127.0.0.1:7700\"]"));
   site.node = "nowhere";
   EXPECT_FALSE(hosts_file("_default", site).ok());
+}
+
+TEST(HostsFile, NamesEverySamaraSiteInOrder) {
+  const auto text = hosts_file("_default", {.urls = {"http://one:7700", "http://two:7700"}, .only = true});
+
+  ASSERT_TRUE(text.ok()) << text.status();
+  const std::size_t one = text->find("[host.\"http://one:7700\"]"), two = text->find("[host.\"http://two:7700\"]");
+  ASSERT_NE(one, std::string::npos);
+  ASSERT_NE(two, std::string::npos);
+  EXPECT_LT(one, two);
+  EXPECT_THAT(*text, HasSubstr("server = \"http://two:7700\""));
+  EXPECT_FALSE(hosts_file("_default", {.urls = {}}).ok());
+  EXPECT_FALSE(hosts_file("_default", {.urls = {"http://one:7700", "two"}}).ok());
 }
 
 }  // namespace
