@@ -3,10 +3,13 @@
 //   swarm_peer seed  --root DIR --http ADDRESS:PORT --listen ADDRESS:PORT FILE    shares FILE; prints its digest
 //   swarm_peer node  --root DIR --site URL --listen ADDRESS:PORT DIGEST           fetches it; prints seconds
 //   swarm_peer liar  --root DIR --site URL --listen ADDRESS:PORT DIGEST           takes part, and gives zeros
+//   swarm_peer idle  --root DIR --listen ADDRESS:PORT --mib SIZE COUNT    shares COUNT blobs that nobody wants, paused;
+//        prints "idle MIB seconds S", what that takes of memory and of processor time in ten seconds, and ends
 //
-// Each goes on giving until SIGTERM, and then prints a line "sent BYTES wrong PIECES cpu SECONDS" (the liar doesn't). A node fails
+// Each of the others goes on giving until SIGTERM, and then prints a line "sent BYTES wrong PIECES cpu SECONDS" (the liar doesn't). A node fails
 // when what it has then isn't the blob.
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <condition_variable>
@@ -16,9 +19,11 @@
 #include <optional>
 #include <thread>
 
+#include "absl/strings/str_split.h"
 #include "base/http/server.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "cache_index/hasher.h"
 #include "peer/swarm_sites.h"
 #include "seed/seeding.h"
@@ -31,6 +36,7 @@ struct Arguments {
   std::string root, http, listen, site, subject;
   std::uint64_t upload_limit = 0;
   std::size_t upload_slots = 0;
+  std::uint64_t mib = 16;
 };
 
 void wait_for_signal() {
@@ -130,6 +136,31 @@ absl::Status run_node(const Arguments& arguments) {
   return absl::DataLossError("what came isn't the blob");
 }
 
+double resident_mib() {
+  const std::string statm = read_file("/proc/self/statm", 4096).value_or("0 0");
+  const std::vector<std::string> fields = absl::StrSplit(statm, ' ');
+  return static_cast<double>(std::stoull(fields.at(1))) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+absl::Status run_idle(const Arguments& arguments) {
+  SAMARA_ASSIGN_OR_RETURN(const auto cache, cache_index::Cache::open({.root = arguments.root}, peer::Swarm::tables()));
+  Metrics metrics;
+  SAMARA_ASSIGN_OR_RETURN(const auto swarm, peer::Swarm::create(*cache, metrics, swarm_options(arguments)));
+  const double before = resident_mib();
+  const int count = std::stoi(arguments.subject);
+  for (int i = 0; i < count; ++i) {
+    const Digest blob = cache_index::sha256(as_bytes(str_cat("idle ", i)));
+    peer::BlobPieces pieces{.size = arguments.mib << 20, .hashes = {}};
+    while (pieces.count() * std::uint64_t{pieces.piece_size()} < pieces.size) pieces.hashes += as_text(blob.bytes());
+    SAMARA_RETURN_IF_ERROR(swarm->join({.digest = blob, .pieces = std::move(pieces), .index = nullptr, .trackers = {}, .peers = {}}));
+    swarm->pause(blob);
+  }
+  const double grown = resident_mib() - before, cpu = cpu_seconds();
+  std::this_thread::sleep_for(std::chrono::seconds(10));
+  std::cout << "idle " << grown << " seconds " << cpu_seconds() - cpu << std::endl;
+  return absl::OkStatus();
+}
+
 absl::Status run_liar(const Arguments& arguments) {
   SAMARA_ASSIGN_OR_RETURN(const Digest blob, Digest::parse(arguments.subject));
   http::Client client;
@@ -148,7 +179,7 @@ int main(int argc, char** argv) {
   CLI::App app{"One machine of a swarm, without containers", "swarm_peer"};
   app.require_subcommand(1);
   std::map<std::string, CLI::App*> commands;
-  for (const char* name : {"seed", "node", "liar"}) {
+  for (const char* name : {"seed", "node", "liar", "idle"}) {
     CLI::App* command = commands[name] = app.add_subcommand(name);
     command->add_option("--root", arguments.root, "where its cache lies")->required();
     command->add_option("--listen", arguments.listen, "address:port of the swarm")->required();
@@ -158,9 +189,13 @@ int main(int argc, char** argv) {
   }
   commands["seed"]->add_option("--http", arguments.http, "address:port of the site")->required();
   for (const char* name : {"node", "liar"}) commands[name]->add_option("--site", arguments.site, "the seed's URL")->required();
+  commands["idle"]->add_option("--mib", arguments.mib, "size of each blob")->check(CLI::Range(1, 1024));
   CLI11_PARSE(app, argc, argv);
 
-  const absl::Status status = commands["seed"]->parsed()   ? run_seed(arguments)
+  const rlimit files{.rlim_cur = 1u << 18, .rlim_max = 1u << 18};
+  (void)::setrlimit(RLIMIT_NOFILE, &files);  // a file a blob; what doesn't do is told by the first that can't be opened
+  const absl::Status status = commands["idle"]->parsed()   ? run_idle(arguments)
+                              : commands["seed"]->parsed()   ? run_seed(arguments)
                               : commands["node"]->parsed() ? run_node(arguments)
                                                            : run_liar(arguments);
   if (status.ok()) return 0;
