@@ -76,6 +76,7 @@ done
 at_least "what the first node gave" "$(metric "$(node_address "$work/one")" samara_swarm_sent_bytes_total)" 1
 shown=$("$build_directory/apps/samara" swarm --address "http://$(node_address "$work/two")")
 contains "what is shown of the swarm" "$shown" 'peers, in'
+contains "where its bytes came from" "$shown" 'read from '
 equal "trackers that refuse" "$(grep -c 'tracker:' <<<"$shown" || true)" 0
 run_image "$work/ordinary" "$image" --first-output >/dev/null
 same_tree "$work/two" "$image"
