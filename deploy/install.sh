@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Samara on this machine: programs, configuration, systemd units. Starts nothing, and changes nothing of
+# Installs Samara on this machine: programs, configuration, systemd units, manual pages and completion. Starts nothing, and changes nothing of
 # containerd's; deploy/containerd/README.md says what to add there.
 #
 # usage: deploy/install.sh [site] [node]      both when none is named; $DESTDIR is put before every path
@@ -21,6 +21,15 @@ install_daemon() {
   install_configuration "$1"
 }
 
+# Manual pages, and what bash and zsh complete samara's words with.
+install_help() {
+  local share=${DESTDIR:-}/usr/local/share samara=$build_directory/apps/samara
+  "$samara" man "$share/man/man1"
+  mkdir -p "$share/bash-completion/completions" "$share/zsh/site-functions"
+  "$samara" completion bash >"$share/bash-completion/completions/samara"
+  "$samara" completion zsh >"$share/zsh/site-functions/_samara"
+}
+
 main() {
   local parts=("$@") part
   ((${#parts[@]})) || parts=(site node)
@@ -29,6 +38,7 @@ main() {
   install_packages
   build "$build_directory" --targets samara-site samara-node samara
   install -D -m 755 -t "${DESTDIR:-}/usr/local/bin" "$build_directory/apps/samara"
+  install_help
   for part in "${parts[@]}"; do install_daemon "$part"; done
   note "installed: edit /etc/samara, then: systemctl daemon-reload && systemctl enable --now ${parts[*]/#/samara-}"
   note "what containerd needs: deploy/containerd/README.md"

@@ -128,7 +128,8 @@ std::string zsh_completion(const CLI::App& app) {
                  "  esac\n}\n_samara() {\n  local word at=samara; local -a reply\n"
                  "  for word in ${words[2,CURRENT-1]}; do\n    _samara_words $at\n"
                  "    [[ $word != -* && -n ${reply[(r)$word]} ]] && at=\"$at $word\"\n  done\n"
-                 "  _samara_words $at\n  compadd -- $reply || _files\n}\n(( $+functions[compdef] )) && compdef _samara samara\n");
+                 "  _samara_words $at\n  compadd -- $reply || _files\n}\n(( $+functions[compdef] )) && compdef _samara samara\n"
+                 "# Loaded from a directory of $fpath, this file is the first call.\n[[ ${funcstack[1]} == _samara ]] && _samara \"$@\"\n");
 }
 
 std::vector<ManPage> man_pages(const CLI::App& app, const std::string& version) {

@@ -32,6 +32,10 @@ succeeds "zsh reads its completion" zsh -n "$work/_samara"
 equal "what bash offers for a job" "$(complete_bash job c)" "cancel"
 contains "what bash offers after a word that is an option's" "$(complete_bash --seed x warm --from)" "--from-k8s"
 contains "what zsh offers for a job" "$(complete_zsh job '')" "show watch cancel resume retry"
+# shellcheck disable=SC2016  # zsh's dollars
+contains "what zsh offers that loads it by itself" \
+  "$(zsh -f -c 'fpath=("$1" $fpath); autoload -U _samara; compadd() { shift; print -r -- "$*" }; words=(samara job ""); CURRENT=3; _samara' _ "$work")" \
+  "show watch cancel resume retry"
 contains "what zsh offers of warm" "$(complete_zsh warm '')" "--from-k8s"
 
 # Colours and lines that are drawn again are for terminals.
