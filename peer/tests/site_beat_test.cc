@@ -67,6 +67,7 @@ TEST(SiteBeat, IsRefusedForNamesThatWouldNotBeSafeToShow) {
   EXPECT_FALSE(arrive("?name=edge&same=..%2F%2Fa").ok());
   EXPECT_FALSE(arrive("?name=edge&same=a/b/c/d/e/f").ok());
   EXPECT_FALSE(arrive("?name=edge&node=n").ok());
+  EXPECT_FALSE(arrive("?name=edge&node=n%2010%01%20%3Fname%3Dn").ok());
   EXPECT_FALSE(arrive("?name=edge&node=%3Cb%3E%2010.0.0.1%20%3Fname%3Dn").ok());
   EXPECT_TRUE(arrive("?name=edge&node=n%2010.0.0.1%20%3Fname%3Dn").ok());
 }

@@ -12,6 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMostParts = 5, kMostAddressBytes = 64, kMostFarNameBytes = 512;
+constexpr std::string_view kAddress = "0123456789abcdefABCDEF.:%-_ghijklmnopqrstuvwxyz";  // IPv6 ones with a scope too
 constexpr milliseconds kShortestBeat{100}, kLongestBeat{600'000};
 
 absl::Status bad(std::string_view what) { return absl::InvalidArgumentError(str_cat("a site's heartbeat with ", what)); }
@@ -31,9 +32,9 @@ absl::StatusOr<SiteBeat::Node> parse_node(std::string_view text) {
   if (second == text.npos) return bad("a node of too few parts");
   SiteBeat::Node node;
   node.name = text.substr(0, first);
-  node.address = one_line(text.substr(first + 1, second - first - 1));
+  node.address = text.substr(first + 1, second - first - 1);
   if (!is_far_name(node.name)) return bad("a node's name that no node can have");
-  if (node.address.size() > kMostAddressBytes) return bad("a node's address that is none");
+  if (node.address.size() > kMostAddressBytes || node.address.find_first_not_of(kAddress) != node.address.npos) return bad("a node's address that is none");
   const auto target = http::parse_target(str_cat("/", text.substr(second + 1)));
   if (!target) return bad("a node that can't be read");
   SAMARA_ASSIGN_OR_RETURN(node.beat, heartbeat_from(*target));
