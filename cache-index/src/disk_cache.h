@@ -47,6 +47,7 @@ class DiskCache final : public Cache {
 
   absl::StatusOr<std::string> create_incoming_directory() override;
   absl::Status publish_layer(const std::string& directory, const LayerRecord& record) override;
+  absl::Status adopt_layer(const LayerRecord& record) override;
   absl::StatusOr<LayerRecord> layer(const Digest& layer) const override;
   absl::StatusOr<LayerRecord> converted_layer(const Digest& layer) const override;
   absl::Status put_layer(const LayerRecord& record) override;
@@ -72,6 +73,11 @@ class DiskCache final : public Cache {
   void start_eviction(std::function<InUse()> in_use) override;
   void stop_eviction() override;
   absl::StatusOr<std::uint64_t> evict_to(std::uint64_t bytes) override;
+
+  // disk_cache_remove.cc
+  absl::StatusOr<std::uint64_t> remove(const Removal& removal, Doing doing) override;
+  std::optional<ObjectUse> object_use(const Digest& digest) const override;
+  absl::StatusOr<std::vector<std::optional<std::uint64_t>>> chunk_uses(const std::vector<Digest>& chunks) const override;
 
   /// For ObjectFileWriter: puts a file with the right digest in its place and writes its row.
   absl::Status publish_object(const Digest& digest, const std::string& incoming, std::uint64_t size);
@@ -146,6 +152,11 @@ class DiskCache final : public Cache {
   std::string partial_path(const Digest& digest) const;
   absl::StatusOr<Protection> protection_now();
   void protect_pinned(const Pin& pin, Protection& protection) const;
+  absl::StatusOr<EvictionScope> scope_of(const Removal& removal) const;
+  absl::StatusOr<Protection> protection_from(const Removal& removal, Doing doing);
+  absl::Status keep_layer(const IndexReader& index, Doing doing, Protection& protection);
+  absl::Status claim_chunks(const IndexReader& index);
+  absl::Status remove_expired_pins();
   void housekeeping();
   std::uint64_t now() const;
   std::string incoming_path(std::string_view kind);

@@ -65,6 +65,18 @@ absl::Status DiskCache::publish_layer(const std::string& directory, const LayerR
   return absl::OkStatus();
 }
 
+absl::Status DiskCache::adopt_layer(const LayerRecord& record) {
+  const auto files = locks_.exclusive(record.blob, record.index);
+  if (!has_object(record.blob) || !has_object(record.index))
+    return absl::NotFoundError(str_cat("layer ", record.layer.to_string(), ": its index or blob isn't here"));
+  SAMARA_RETURN_IF_ERROR(check_size(object_path(record.blob), record.blob_size));
+  SAMARA_RETURN_IF_ERROR(check_size(object_path(record.index), record.index_size));
+  SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<IndexReader> index, IndexReader::open(object_path(record.index)));
+  if (index->info().blob != record.blob)
+    return absl::InvalidArgumentError(str_cat("the index of ", record.layer.to_string(), " names another blob"));
+  return write_layer_rows(*index, record);
+}
+
 // The blob's own row first, as one of a partial blob: a crash between the batches leaves a blob of which some chunks are
 // known, each of them truly. With the last batch the layer is there.
 absl::Status DiskCache::write_layer_rows(const IndexReader& index, const LayerRecord& record) {

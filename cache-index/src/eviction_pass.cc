@@ -17,6 +17,18 @@ absl::Status EvictionPass::run(std::uint64_t bytes) {
   const std::uint64_t used = cache_.space().used();
   target_ = used - std::min(used, bytes);
   (void)cache_.take_written();  // from here on it says which blobs got chunks that look_at_chunks() may not see
+  SAMARA_RETURN_IF_ERROR(look());
+  plan_.choose(bytes);
+  SAMARA_RETURN_IF_ERROR(remove_objects());
+  return remove_empty_blobs();
+}
+
+absl::StatusOr<std::uint64_t> EvictionPass::plan() {
+  SAMARA_RETURN_IF_ERROR(look());
+  return plan_.total();
+}
+
+absl::Status EvictionPass::look() {
   SAMARA_RETURN_IF_ERROR(look_at_objects());
   SAMARA_RETURN_IF_ERROR(look_at_chunks());
   for (const Object& object : candidates_) {
@@ -24,9 +36,7 @@ absl::Status EvictionPass::run(std::uint64_t bytes) {
     if (held_.contains(object.digest)) protected_bytes_ += size;
     else plan_.add(object.tier, object.row.last_use, size);
   }
-  plan_.choose(bytes);
-  SAMARA_RETURN_IF_ERROR(remove_objects());
-  return remove_empty_blobs();
+  return absl::OkStatus();
 }
 
 bool EvictionPass::enough() const { return cache_.space().used() <= target_; }
@@ -55,7 +65,7 @@ absl::Status EvictionPass::look_at_objects() {
     if (row->kind == ObjectRow::Kind::kBlob) whole_.insert(*digest);
     if (protection_.files.contains(*digest)) {
       protected_bytes_ += cache_.space().file_bytes(*digest);
-    } else {
+    } else if (scope_ == nullptr || scope_->has_file(*digest, row->last_use)) {
       candidates_.push_back({*digest, *row, tier_of(*digest, *row)});
     }
     return true;
@@ -92,7 +102,7 @@ absl::Status EvictionPass::look_at_chunks() {
     if (!digest.ok()) return true;
     if (protection_.files.contains(chunk.row.blob) || protection_.chunks.contains(*digest)) {
       protected_bytes_ += chunk.row.frame_size;
-    } else if (cache_.can_punch_holes()) {
+    } else if (cache_.can_punch_holes() && (scope_ == nullptr || scope_->has_chunk(*digest, chunk.row.last_use))) {
       plan_.add(tier_of(*digest), chunk.row.last_use, chunk.row.frame_size);
     }
     return true;
@@ -139,6 +149,7 @@ absl::Status EvictionPass::remove_chunks() {
       if (whole_.contains(chunk.row.blob) || protection_.files.contains(chunk.row.blob)) return true;
       const absl::StatusOr<Digest> digest = Digest::from_key(chunk.key);
       if (!digest.ok() || protection_.chunks.contains(*digest) || !cache_.can_punch_holes()) return true;
+      if (scope_ != nullptr && !scope_->has_chunk(*digest, chunk.row.last_use)) return true;
       if (!plan_.goes(tier_of(*digest), chunk.row.last_use)) return true;
     }
     batch.push_back(std::move(chunk));

@@ -17,12 +17,14 @@ namespace samara::cache_index {
 /// Threads: one; the cache is in use meanwhile.
 class EvictionPass {
  public:
-  /// Borrows both.
-  EvictionPass(DiskCache& cache, const Protection& protection, std::uint64_t now)
-      : cache_(cache), protection_(protection), plan_(now) {}
+  /// Borrows all. `scope`: nothing else goes; null: all may.
+  EvictionPass(DiskCache& cache, const Protection& protection, std::uint64_t now, const EvictionScope* scope = nullptr)
+      : cache_(cache), protection_(protection), scope_(scope), plan_(now) {}
 
   /// Frees about `bytes`, or what may go.
   absl::Status run(std::uint64_t bytes);
+  /// How many bytes a run() for everything would free; removes nothing. An object of its own for each.
+  absl::StatusOr<std::uint64_t> plan();
   std::uint64_t protected_bytes() const { return protected_bytes_; }
   std::uint64_t chunks() const { return chunks_; }
   std::uint64_t objects() const { return objects_; }
@@ -34,6 +36,7 @@ class EvictionPass {
     Tier tier;
   };
 
+  absl::Status look();
   absl::Status look_at_objects();
   absl::Status find_spare_layers();
   absl::Status look_at_chunks();
@@ -51,6 +54,7 @@ class EvictionPass {
 
   DiskCache& cache_;
   const Protection& protection_;
+  const EvictionScope* const scope_;
   EvictionPlan plan_;
   std::uint64_t target_ = 0;  // that used() should come down to
   std::vector<Object> candidates_;

@@ -21,6 +21,14 @@ class EvictionPlan {
 
   void add(Tier tier, std::uint64_t last_use, std::uint64_t bytes) { sums_[index(tier)][rounded(last_use)] += bytes; }
 
+  /// All that was added.
+  std::uint64_t total() const {
+    std::uint64_t sum = 0;
+    for (const auto& tier : sums_)
+      for (const auto& [last_use, bytes] : tier) sum += bytes;
+    return sum;
+  }
+
   /// From here on goes() tells: what was used longest ago, of the first tiers, until `bytes` are reached.
   void choose(std::uint64_t bytes) {
     tiers_ = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <unordered_set>
 #include <vector>
@@ -41,6 +42,21 @@ struct Protection {
   std::unordered_set<Digest> files;  ///< objects and blobs with everything in them
   ChunkSet chunks;
   ChunkSet dear_chunks;
+};
+
+/// To what a removal is limited.
+struct EvictionScope {
+  bool everything = false;
+  std::unordered_set<Digest> files;  ///< objects and blobs
+  ChunkSet chunks;
+  std::uint64_t used_before = ~std::uint64_t{0};  ///< what was used then or later stays
+
+  bool has_file(const Digest& digest, std::uint64_t last_use) const {
+    return last_use < used_before && (everything || files.contains(digest));
+  }
+  bool has_chunk(const Digest& digest, std::uint64_t last_use) const {
+    return last_use < used_before && (everything || chunks.contains(digest));
+  }
 };
 
 }  // namespace samara::cache_index

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "cache_fixture.h"
 #include "sample_layer.h"
@@ -34,6 +35,21 @@ inline void publish_sample_layer(Cache& cache, LayerRecord* record) {
   ASSERT_NO_FATAL_FAILURE(write_incoming_layer(cache, &directory, record));
   const absl::Status status = cache.publish_layer(directory, *record);
   ASSERT_TRUE(status.ok()) << status;
+}
+
+/// A converted layer of these files, named by the digest of `name`.
+inline LayerRecord publish_layer_of(Cache& cache, const std::string& name, const std::vector<SampleEntry>& files) {
+  const std::string directory = *cache.create_incoming_directory();
+  const auto layer = write_sample_layer(directory, files);
+  EXPECT_TRUE(layer.ok()) << layer.status();
+  const LayerRecord record{.layer = digest_of(name),
+                           .index = layer->written.index,
+                           .blob = layer->written.info.blob,
+                           .index_size = layer->written.index_size,
+                           .blob_size = layer->written.info.blob_size,
+                           .layer_size = 1};
+  EXPECT_TRUE(cache.publish_layer(directory, record).ok());
+  return record;
 }
 
 }  // namespace samara::cache_index

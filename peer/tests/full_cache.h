@@ -52,6 +52,7 @@ class FullCache final : public cache_index::Cache {
   absl::StatusOr<cache_index::LayerRecord> converted_layer(const Digest& layer) const override {
     return cache_.converted_layer(layer);
   }
+  absl::Status adopt_layer(const cache_index::LayerRecord& record) override { return cache_.adopt_layer(record); }
   absl::StatusOr<Usage> usage() const override { return cache_.usage(); }
   absl::Status add_pin(const Pin& pin) override { return cache_.add_pin(pin); }
   absl::Status remove_pin(const std::string& name) override { return cache_.remove_pin(name); }
@@ -60,6 +61,11 @@ class FullCache final : public cache_index::Cache {
   void start_eviction(std::function<InUse()> in_use) override { cache_.start_eviction(std::move(in_use)); }
   void stop_eviction() override { cache_.stop_eviction(); }
   absl::StatusOr<std::uint64_t> evict_to(std::uint64_t bytes) override { return cache_.evict_to(bytes); }
+  absl::StatusOr<std::uint64_t> remove(const Removal& removal, Doing doing) override { return cache_.remove(removal, doing); }
+  std::optional<ObjectUse> object_use(const Digest& digest) const override { return cache_.object_use(digest); }
+  absl::StatusOr<std::vector<std::optional<std::uint64_t>>> chunk_uses(const std::vector<Digest>& chunks) const override {
+    return cache_.chunk_uses(chunks);
+  }
 
  private:
   cache_index::Cache& cache_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -111,6 +112,10 @@ class Cache {
   /// Moves `<directory>/blob` and `<directory>/index` into place and writes their rows; the layer is there with the
   /// last of them.
   virtual absl::Status publish_layer(const std::string& directory, const LayerRecord& record) = 0;
+  /// The same of a layer whose index and blob came as objects. The caller has proved the layer (verify_layer()): the rows
+  /// then say that each chunk lies where the index says. NotFound: one of them isn't here whole; InvalidArgument: the index
+  /// is of another blob. DataLoss: another size than the record says.
+  virtual absl::Status adopt_layer(const LayerRecord& record) = 0;
   virtual absl::StatusOr<LayerRecord> layer(const Digest& layer) const = 0;
   virtual absl::Status put_layer(const LayerRecord& record) = 0;
   /// All records that can be read.
@@ -183,6 +188,29 @@ class Cache {
   virtual void stop_eviction() = 0;
   /// Evicts until at most `bytes` are used or nothing is left that may go; returns how many it freed.
   virtual absl::StatusOr<std::uint64_t> evict_to(std::uint64_t bytes) = 0;
+
+  /// What somebody wants gone now, whether or not the room is needed.
+  struct Removal {
+    std::vector<Digest> members{};   ///< objects and layers, as a pin's
+    bool everything = false;       ///< ... or all that is here
+    std::uint64_t used_before = 0;  ///< seconds since the epoch: what was used then or later stays; 0: however lately
+    std::vector<Digest> keep{};      ///< objects and layers that stay, with all that they need
+  };
+  enum class Doing { kRemove, kPlan };
+  /// Removes it, apart from what is pinned, in use or to be kept; a chunk that one of those needs too stays. Expired pins
+  /// go as well. Returns how many bytes that freed, or would.
+  virtual absl::StatusOr<std::uint64_t> remove(const Removal& removal, Doing doing) = 0;
+
+  // What is here, for people.
+  struct ObjectUse {
+    std::uint64_t size = 0;      ///< 0: not complete
+    std::uint64_t disk_bytes = 0;
+    std::uint64_t last_use = 0;  ///< seconds since the epoch, to ten minutes; 0: not recorded
+    bool complete = false;
+  };
+  virtual std::optional<ObjectUse> object_use(const Digest& digest) const = 0;  ///< nullopt: no row
+  /// When each of these chunks was used last, to ten minutes; nullopt: it isn't here.
+  virtual absl::StatusOr<std::vector<std::optional<std::uint64_t>>> chunk_uses(const std::vector<Digest>& chunks) const = 0;
 };
 
 }  // namespace samara::cache_index
