@@ -157,7 +157,9 @@ absl::Status Node::open_snapshots() {
         [this](const Digest& chunk) { return cache_->has_chunk(chunk); }, clock_, options_.background,
         [pressure = snapshotter::Pressure(options_.pressure)] { return pressure.is_high(); });
   }
-  layers_.emplace(*finder_, *mount_, *cache_, *metadata_, background_ ? &*background_ : nullptr);
+  images_.emplace(cache_->store(), [this] { return layers_->layer_digests(); });
+  image_cache_.emplace(*cache_, *images_, clock_);
+  layers_.emplace(*finder_, *mount_, *cache_, *metadata_, background_ ? &*background_ : nullptr, &*images_);
   SAMARA_ASSIGN_OR_RETURN(snapshotter_, snapshotter::Snapshotter::create(
                                             {*metadata_, *directories_, *layers_, *finder_, metrics_, clock_,
                                              traces_ ? &*traces_ : nullptr}));
@@ -203,6 +205,7 @@ absl::Status Node::serve() {
   SAMARA_ASSIGN_OR_RETURN(node_server_, snapshotter::serve_node(
                                             {.status = [this] { return status(); },
                                              .cache = *cache_,
+                                             .images = &*image_cache_,
                                              .traces = traces_ ? &*traces_ : nullptr,
                                              .explain = [this](std::string_view container) { return explain(container); }},
                                             options_.node_socket));

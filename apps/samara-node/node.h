@@ -9,6 +9,7 @@
 #include "base/http/server.h"
 #include "base/metrics.h"
 #include "cache_index/cache.h"
+#include "cache_index/image_cache.h"
 #include "fuse_fs/lazy_mount.h"
 #include "fuse_fs/preloader.h"
 #include "options.h"
@@ -17,6 +18,7 @@
 #include "peer/neighbour_source.h"
 #include "peer/site_client.h"
 #include "peer/swarm_prefetch.h"
+#include "snapshotter/node_images.h"
 #include "snapshotter/server.h"
 #include "snapshotter/snapshotter.h"
 #include "snapshotter/start_traces.h"
@@ -83,6 +85,8 @@ class Node {
   std::optional<snapshotter::SnapshotDirectories> directories_;
   std::optional<snapshotter::LayerFinder> finder_;
   std::optional<snapshotter::BackgroundFetch> background_;
+  std::optional<snapshotter::NodeImages> images_;
+  std::optional<cache_index::ImageCache> image_cache_;
   std::optional<snapshotter::LazyLayers> layers_;
   std::unique_ptr<snapshotter::Snapshotter> snapshotter_;
   std::unique_ptr<Warmth> warmth_;  // null without sites

@@ -27,6 +27,7 @@ void add_links(CLI::App& app, int& exit_code);
 void add_swarm(CLI::App& app, int& exit_code);
 void add_tag(CLI::App& app, int& exit_code);
 void add_pins(CLI::App& app, int& exit_code);
+void add_image(CLI::App& app, int& exit_code);
 void add_help_commands(CLI::App& app, int& exit_code);
 void add_logs_bundle(CLI::App& app, int& exit_code);
 void add_fleet(CLI::App& app, int& exit_code);

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   samara::cli::add_swarm(app, exit_code);
   samara::cli::add_tag(app, exit_code);
   samara::cli::add_pins(app, exit_code);
+  samara::cli::add_image(app, exit_code);
   samara::cli::add_fsck(app, exit_code);
   samara::cli::add_logs_bundle(app, exit_code);
   samara::cli::add_help_commands(app, exit_code);

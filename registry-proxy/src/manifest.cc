@@ -144,6 +144,11 @@ bool is_layer_type(std::string_view media_type) {
   return std::find(kTypes.begin(), kTypes.end(), media_type) != kTypes.end();
 }
 
+bool is_convertible_image(const Manifest& manifest) {
+  return is_container_image(manifest) && std::all_of(manifest.layers.begin(), manifest.layers.end(),
+                                                     [](const Descriptor& layer) { return is_layer_type(layer.media_type); });
+}
+
 absl::StatusOr<std::vector<Digest>> parse_diff_ids(std::string_view config, std::size_t layers) {
   const std::optional<json> parsed = parse_json(config);
   if (!parsed) return absl::InvalidArgumentError("the image config isn't JSON");

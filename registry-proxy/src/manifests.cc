@@ -232,8 +232,13 @@ absl::StatusOr<StoredManifest> Manifests::load(const Digest& digest) {
 }
 
 absl::StatusOr<StoredManifest> Manifests::load_from_disk(const Digest& digest) {
+  SAMARA_ASSIGN_OR_RETURN(const std::string media_type, cache_.store().get(kManifestTable, digest.key()));
+  return read_imported(digest, media_type);
+}
+
+absl::StatusOr<StoredManifest> Manifests::read_imported(const Digest& digest, const std::string& media_type) {
   StoredManifest manifest;
-  SAMARA_ASSIGN_OR_RETURN(manifest.media_type, cache_.store().get(kManifestTable, digest.key()));
+  manifest.media_type = media_type;
   SAMARA_ASSIGN_OR_RETURN(const cache_index::ObjectFile object, cache_.open_object(digest));
   if (object.size > kMaxManifestBytes) return absl::DataLossError("a stored manifest is too large");
   manifest.bytes.resize(object.size);

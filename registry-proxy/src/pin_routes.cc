@@ -3,18 +3,16 @@
 #include <chrono>
 
 #include "absl/strings/numbers.h"
-#include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "image_routes.h"
 #include "json.h"
-#include "registry_proxy/manifest.h"
+#include "site_images.h"
 
 namespace samara::registry_proxy {
 namespace {
 
 using cache_index::Cache;
-
-constexpr int kDeepestIndex = 3;
 
 void answer(http::ResponseWriter& out, int status, std::string_view text) {
   (void)out.respond(status, str_cat(text, "\n"), "text/plain");  // a client that left needs no answer
@@ -24,50 +22,6 @@ void answer(http::ResponseWriter& out, const absl::Status& status) {
   if (status.ok()) return answer(out, 200, "done");
   const int code = absl::IsNotFound(status) ? 404 : absl::IsInvalidArgument(status) ? 400 : 500;
   answer(out, code, to_std(status.message()));
-}
-
-bool is_this_machine(std::string_view peer) {
-  return peer.starts_with("127.") || peer.starts_with("[::1]") || peer.starts_with("::1:") ||
-         peer.starts_with("[::ffff:127.");
-}
-
-absl::StatusOr<Manifest> stored_manifest(Cache& cache, const Digest& digest) {
-  SAMARA_ASSIGN_OR_RETURN(const std::string media_type, cache.store().get("manifests", digest.key()));
-  SAMARA_ASSIGN_OR_RETURN(const cache_index::ObjectFile object, cache.open_object(digest));
-  if (object.size > kMaxManifestBytes) return absl::DataLossError("a stored manifest is too large");
-  std::string bytes(object.size, '\0');
-  SAMARA_RETURN_IF_ERROR(pread_all(object.fd.get(), {reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()}, 0));
-  return parse_manifest(bytes, media_type);
-}
-
-/// The manifests that an index names. parse_manifest() leaves them out: a mirror has no use for them.
-std::vector<Digest> nested_manifests(Cache& cache, const Digest& index) {
-  const auto object = cache.open_object(index);
-  if (!object.ok() || object->size > kMaxManifestBytes) return {};
-  std::string bytes(object->size, '\0');
-  if (!pread_all(object->fd.get(), {reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()}, 0).ok()) return {};
-  std::vector<Digest> nested;
-  const auto json = parse_json(bytes);
-  const auto* manifests = json ? json_member(*json, "manifests") : nullptr;
-  if (manifests == nullptr || !manifests->is_array()) return {};
-  for (const auto& manifest : *manifests) {
-    const auto text = json_text(manifest, "digest");
-    const auto digest = Digest::parse(text.value_or(""));
-    if (digest.ok() && cache.has_object(*digest)) nested.push_back(*digest);
-  }
-  return nested;
-}
-
-void add_with_contents(Cache& cache, const Digest& digest, int depth, std::vector<Digest>& members) {
-  members.push_back(digest);
-  const auto manifest = stored_manifest(cache, digest);
-  if (!manifest.ok() || depth >= kDeepestIndex) return;
-  if (manifest->kind == Manifest::Kind::kIndex) {
-    for (const Digest& nested : nested_manifests(cache, digest)) add_with_contents(cache, nested, depth + 1, members);
-  }
-  if (manifest->kind != Manifest::Kind::kImage) return;
-  members.push_back(manifest->config.digest);
-  for (const Descriptor& layer : manifest->layers) members.push_back(layer.digest);
 }
 
 void list(Cache& cache, http::ResponseWriter& out) {
@@ -110,9 +64,7 @@ absl::StatusOr<std::vector<Digest>> pin_members(Cache& cache, const std::string&
     digest = Digest::parse(std::string_view(*row).substr(0, row->find(' ')));
     SAMARA_RETURN_IF_ERROR(digest.status());
   }
-  std::vector<Digest> members;
-  add_with_contents(cache, *digest, 0, members);
-  return members;
+  return SiteImages(cache).contents_of(*digest).members();
 }
 
 void answer_pins(Cache& cache, const http::Request& request, http::ResponseWriter& out) {

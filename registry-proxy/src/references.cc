@@ -1,5 +1,6 @@
 #include "registry_proxy/references.h"
 
+#include "base/status.h"
 #include "base/text.h"
 
 namespace samara::registry_proxy {
@@ -34,6 +35,20 @@ absl::Status References::note_manifest(const Repository& repository, const Diges
     for (const Descriptor& layer : manifest.layers) rows.push_back(row(named_key(repository, layer.digest)));
   }
   return store_.write(rows);
+}
+
+absl::StatusOr<std::map<Digest, std::string>> References::repositories_of(const std::set<Digest>& digests) const {
+  constexpr std::string_view kNamed = "n ";
+  std::map<Digest, std::string> found;
+  if (digests.empty()) return found;
+  SAMARA_RETURN_IF_ERROR(store_.scan(kTable, kNamed, [&](std::string_view key, std::string_view) {
+    key.remove_prefix(kNamed.size());
+    const std::size_t space = key.find(' ');
+    const auto digest = space == key.npos ? absl::DataLossError("no row of ours") : Digest::from_key(key.substr(space + 1));
+    if (digest.ok() && digests.contains(*digest)) found.emplace(*digest, key.substr(0, space));
+    return true;
+  }));
+  return found;
 }
 
 bool References::reachable(const Repository& repository, const Digest& digest) const {

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "peer/site_protocol.h"
+#include "image_routes.h"
 #include "link_route.h"
 #include "pin_routes.h"
 #include "range_answer.h"
@@ -56,6 +57,10 @@ Source SiteApi::handle(const http::Request& request, http::ResponseWriter& out) 
   if (request.target.path == kRefreshTag) return answer_refresh(request, out);
   if (request.target.path == kPins) {
     answer_pins(cache_, request, out);
+    return Source::kNone;
+  }
+  if (request.target.path == kImagesPath || request.target.path == kPrunePath) {
+    answer_images(cache_, request, out);
     return Source::kNone;
   }
   if (request.method != "GET" && request.method != "HEAD") {

@@ -11,8 +11,8 @@ namespace samara::snapshotter {
 using Presence = cache_index::Cache::Presence;
 
 LazyLayers::LazyLayers(LayerFinder& finder, fuse_fs::LazyMount& mount, cache_index::Cache& cache, Metadata& metadata,
-                       BackgroundFetch* background)
-    : finder_(finder), mount_(mount), cache_(cache), metadata_(metadata), background_(background) {}
+                       BackgroundFetch* background, NodeImages* images)
+    : finder_(finder), mount_(mount), cache_(cache), metadata_(metadata), background_(background), images_(images) {}
 
 void LazyLayers::restore() {
   const std::map<std::uint32_t, std::size_t> users = metadata_.slot_users();
@@ -40,7 +40,9 @@ absl::StatusOr<LazyLayer> LazyLayers::acquire(const LayerRequest& request, const
                                               const std::vector<LowerLayer>& lower) {
   SAMARA_ASSIGN_OR_RETURN(const LayerFinder::Found found, finder_.find(request, parent));
   SAMARA_RETURN_IF_ERROR(check_implied_directories(found.index, lower));
-  return attach_found(found, request.image_ref);
+  SAMARA_ASSIGN_OR_RETURN(LazyLayer layer, attach_found(found, request.image_ref));
+  if (images_ != nullptr) images_->note_pulled(request);
+  return layer;
 }
 
 absl::StatusOr<LazyLayer> LazyLayers::attach_found(const LayerFinder::Found& found, const std::string& image_ref) {
@@ -139,6 +141,13 @@ cache_index::Cache::InUse LazyLayers::in_use() const {
     if (entry.index) in_use.layers.push_back(entry.index);
   }
   return in_use;
+}
+
+std::set<Digest> LazyLayers::layer_digests() const {
+  std::set<Digest> digests;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [slot, entry] : entries_) digests.insert(entry.layer.layer);
+  return digests;
 }
 
 std::string LazyLayers::image_ref(std::uint32_t slot) const {

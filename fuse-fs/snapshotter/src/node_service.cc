@@ -1,5 +1,7 @@
 // samara.node.v1.Node: NodeStatus and pins as messages.
+#include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "base/text.h"
 #include "node.grpc.pb.h"
@@ -84,6 +86,45 @@ void set_slow_read(const ExplainedRead& explained, api::SlowRead* out) {
   out->set_failed_attempts(explained.fetched->failed_attempts);
 }
 
+void set_image(const cache_index::ImageState& state, api::Image* out) {
+  out->set_name(state.image.name);
+  if (!state.image.manifest.is_null()) out->set_manifest(state.image.manifest.to_string());
+  out->set_complete(state.complete);
+  out->set_in_use(state.image.in_use);
+  out->set_bytes(state.bytes);
+  out->set_bytes_total(state.bytes_total);
+  out->set_bytes_shared(state.bytes_shared);
+  out->set_last_use(state.last_use);
+  for (const Cache::Pin& pin : state.pins) {
+    api::Pin* const one = out->add_pins();
+    one->set_name(pin.name);
+    one->set_reason(pin.reason);
+    one->set_expires(pin.expires);
+  }
+  for (const cache_index::ImageState::Layer& layer : state.layers) {
+    api::ImageLayer* const one = out->add_layers();
+    one->set_digest(layer.layer.to_string());
+    one->set_bytes(layer.bytes);
+    one->set_bytes_total(layer.bytes_total);
+    one->set_original_bytes(layer.original_bytes);
+    for (const std::string& name : layer.shared_with) one->add_shared_with(name);
+  }
+}
+
+grpc::Status set_removed(const absl::StatusOr<cache_index::ImageCache::Removed>& removed, api::RemovedImages* out) {
+  if (!removed.ok()) return to_grpc(removed.status());
+  for (const std::string& name : removed->images) out->add_images(name);
+  out->set_bytes(removed->bytes);
+  for (const cache_index::ImageCache::Kept& kept : removed->kept) {
+    api::KeptImage* const one = out->add_kept();
+    one->set_name(kept.name);
+    one->set_why(kept.why);
+  }
+  return grpc::Status::OK;
+}
+
+Cache::Doing doing(bool plan) { return plan ? Cache::Doing::kPlan : Cache::Doing::kRemove; }
+
 class NodeService final : public api::Node::Service {
  public:
   explicit NodeService(const NodeParts& parts) : parts_(parts) {}
@@ -100,7 +141,7 @@ class NodeService final : public api::Node::Service {
     const auto now = std::chrono::duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     Cache::Pin pin{.name = request->name(), .reason = request->reason(), .expires = 0, .members = members_of(request->name())};
     if (request->seconds() > 0) pin.expires = static_cast<std::uint64_t>(now) + request->seconds();
-    if (pin.members.empty()) return to_grpc(absl::NotFoundError(str_cat("no layer in the mount came with ", pin.name)));
+    if (pin.members.empty()) return to_grpc(absl::NotFoundError(str_cat("no image \"", pin.name, "\" here; `samara image ls` lists them")));
     if (const absl::Status added = parts_.cache.add_pin(pin); !added.ok()) return to_grpc(added);
     set_pin(pin, parts_.cache, response);
     return grpc::Status::OK;
@@ -150,8 +191,31 @@ class NodeService final : public api::Node::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status Images(grpc::ServerContext*, const api::ImagesRequest* request, api::ImagesResponse* response) override {
+    if (parts_.images == nullptr) return grpc::Status::OK;
+    const auto images = parts_.images->list();
+    if (!images.ok()) return to_grpc(images.status());
+    const std::string& name = request->name();
+    for (const cache_index::ImageState& state : *images)
+      if (name.empty() || state.image.is_meant_by(name)) set_image(state, response->add_images());
+    if (name.empty() || response->images_size() > 0) return grpc::Status::OK;
+    return to_grpc(absl::NotFoundError(str_cat("no image \"", name, "\" here; `samara image ls` lists them")));
+  }
+
+  grpc::Status RemoveImage(grpc::ServerContext*, const api::RemoveImageRequest* request, api::RemovedImages* response) override {
+    if (parts_.images == nullptr) return to_grpc(absl::NotFoundError("this node lists no images"));
+    return set_removed(parts_.images->remove(request->name(), doing(request->plan())), response);
+  }
+
+  grpc::Status PruneImages(grpc::ServerContext*, const api::PruneImagesRequest* request, api::RemovedImages* response) override {
+    if (parts_.images == nullptr) return grpc::Status::OK;
+    const auto unused = std::min<std::uint64_t>(request->unused_seconds(), std::numeric_limits<std::uint32_t>::max());
+    return set_removed(parts_.images->prune(std::chrono::seconds(unused), doing(request->plan())), response);
+  }
+
  private:
   std::vector<Digest> members_of(const std::string& name) {
+    if (const auto image = parts_.images == nullptr ? absl::NotFoundError("") : parts_.images->find(name); image.ok()) return image->members();
     if (const absl::StatusOr<Digest> digest = Digest::parse(name); digest.ok()) return {*digest};
     std::vector<Digest> members;
     for (const LazyLayers::State& state : parts_.status().layers) {

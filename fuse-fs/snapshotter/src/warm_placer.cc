@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "cache_index/hasher.h"
+#include "snapshotter/node_images.h"
 #include "warm_rows.h"
 
 namespace samara::snapshotter {
@@ -50,7 +51,11 @@ WarmPlacer::WarmPlacer(Cache& cache, WarmSite& site, peer::ChunkReader& backgrou
 
 WarmPlacer::~WarmPlacer() { stop(); }
 
-std::vector<std::string> WarmPlacer::tables() { return {std::string(kWarmTable)}; }
+std::vector<std::string> WarmPlacer::tables() {
+  std::vector<std::string> tables = NodeImages::tables();
+  tables.emplace_back(kWarmTable);
+  return tables;
+}
 
 std::string WarmPlacer::pin_name(const WarmImage& image) { return str_cat("warm ", image.name, "@", image.digest.to_string()); }
 
@@ -239,7 +244,8 @@ absl::Status WarmPlacer::keep_pin(const WarmImage& image, std::uint64_t until) {
 absl::Status WarmPlacer::keep_manifests(const WarmImage& image) {
   for (const std::string* bytes : {&image.manifest, &image.config, &image.index})
     if (!bytes->empty()) SAMARA_RETURN_IF_ERROR(cache_.put_object(cache_index::sha256(as_bytes(*bytes)), as_bytes(*bytes)));
-  return cache_.store().write(warm_rows(image));
+  SAMARA_RETURN_IF_ERROR(cache_.store().write(warm_rows(image)));
+  return NodeImages(cache_.store()).note_warmed(image);
 }
 
 absl::StatusOr<WarmPlacer::Layers> WarmPlacer::place_indexes(const WarmImage& image, const std::stop_token& stop) {

@@ -2,6 +2,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include "memory_store.h"
 #include "node.grpc.pb.h"
 #include "snapshotter/server.h"
 #include "snapshotter_stack.h"
@@ -116,6 +117,55 @@ TEST_F(NodeServiceTest, PinsTheLayersOfAnImage) {
   EXPECT_EQ(pins.pins(0).members(0), status.layers[0].layer.layer.to_string());
   EXPECT_TRUE(stub->RemovePin(&remove, unwanted, &removed).ok());
   EXPECT_EQ(stub->RemovePin(&remove_again, unwanted, &removed).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(NodeServiceTest, TellsOfImagesAndRemovesThem) {
+  MemoryStore store;
+  NodeImages names(store);
+  cache_index::ImageCache images(stack_.cache(), names, stack_.clock());
+  const TestLayer layer = make_file_layer("file", "content");
+  ASSERT_TRUE(stack_.cache().put_object(layer.record.index, as_bytes(layer.index)).ok() && stack_.cache().put_layer(layer.record).ok());
+  LayerRequest pulled;
+  pulled.image_ref = "docker.io/library/python:3";
+  pulled.layer = layer.record.layer;
+  names.note_pulled(pulled);
+  const std::string socket = stack_.path() + "/node.sock";
+  const auto server = serve_node({.status = [] { return NodeStatus(); }, .cache = stack_.cache(), .images = &images}, socket);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = api::Node::NewStub(grpc::CreateChannel("unix:" + socket, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext all_context, unknown_context, pin_context, kept_context, unpin_context, prune_context, rest_context;
+  api::ImagesRequest unknown;
+  api::ImagesResponse all, rest;
+  api::AddPinRequest wanted;
+  api::RemovePinRequest unwanted;
+  api::RemoveImageRequest remove;
+  api::RemovedImages removed, pruned;
+  api::Pin pin;
+  api::RemovePinResponse unpinned;
+  unknown.set_name("docker.io/library/other:3");
+  wanted.set_name(pulled.image_ref);
+  unwanted.set_name(pulled.image_ref);
+  remove.set_name(pulled.image_ref);
+
+  ASSERT_TRUE(stub->Images(&all_context, {}, &all).ok());
+  const grpc::Status not_found = stub->Images(&unknown_context, unknown, &rest);
+  ASSERT_TRUE(stub->AddPin(&pin_context, wanted, &pin).ok());
+  const grpc::Status kept = stub->RemoveImage(&kept_context, remove, &removed);
+  ASSERT_TRUE(stub->RemovePin(&unpin_context, unwanted, &unpinned).ok());
+  ASSERT_TRUE(stub->PruneImages(&prune_context, {}, &pruned).ok());
+  ASSERT_TRUE(stub->Images(&rest_context, {}, &rest).ok());
+
+  ASSERT_EQ(all.images_size(), 1);
+  EXPECT_EQ(all.images(0).name(), pulled.image_ref);
+  EXPECT_FALSE(all.images(0).complete());  // the index alone is here
+  ASSERT_EQ(all.images(0).layers_size(), 1);
+  EXPECT_EQ(all.images(0).layers(0).bytes(), layer.record.index_size);
+  EXPECT_EQ(not_found.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(pin.members(0), layer.record.layer.to_string());
+  EXPECT_EQ(kept.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  ASSERT_EQ(pruned.images_size(), 1);
+  EXPECT_EQ(rest.images_size(), 0);
+  EXPECT_FALSE(stack_.cache().has_object(layer.record.index));
 }
 
 }  // namespace

@@ -46,6 +46,9 @@ bool is_container_image(const Manifest& manifest);
 /// Is this a tar, compressed or not, that a registry holds and that can be converted?
 bool is_layer_type(std::string_view media_type);
 
+/// Is this an image of which every layer can be converted? Signatures may have an image's config too, but no layers.
+bool is_convertible_image(const Manifest& manifest);
+
 /// The diffIDs of an image config, bottom first. InvalidArgument when it isn't one or has another number of them.
 absl::StatusOr<std::vector<Digest>> parse_diff_ids(std::string_view config, std::size_t layers);
 

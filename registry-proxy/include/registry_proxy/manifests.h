@@ -73,6 +73,14 @@ class Manifests {
   /// Asks upstream what a tag names, however fresh the last answer is. Errors: those of get(); nothing stale is given.
   absl::StatusOr<Refreshed> refresh(const Repository& repository, const std::string& tag, const Identity& as = {});
 
+  /// A manifest that came with an import and is an object of the cache, as kept manifests are. Errors: NotFound (it isn't
+  /// here), InvalidArgument (not a manifest), DataLoss, those of the cache.
+  absl::StatusOr<StoredManifest> read_imported(const Digest& digest, const std::string& media_type);
+  /// ... named from now on, by its digest or a tag, as if upstream had said so now.
+  absl::Status name_imported(const Repository& repository, const Reference& reference, const StoredManifest& manifest) {
+    return keep(repository, reference, manifest);
+  }
+
   /// The tags of a repository, and the repositories of a registry, that were pulled through here; in byte order, at
   /// most 100,000. Errors: those of Store::scan().
   absl::StatusOr<std::vector<std::string>> tags(const Repository& repository) const;

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/digest.h"
 #include "cache_index/store.h"
 #include "registry_proxy/manifest.h"
@@ -29,6 +32,9 @@ class References {
   absl::Status note_given(const Repository& repository, const Digest& digest);
   /// A manifest that the registry has given in this repository names these.
   absl::Status note_manifest(const Repository& repository, const Digest& digest, const Manifest& manifest);
+
+  /// In which repository each of these is reachable; the first of several. Scans all rows.
+  absl::StatusOr<std::map<Digest, std::string>> repositories_of(const std::set<Digest>& digests) const;
 
   bool reachable(const Repository& repository, const Digest& digest) const;
 

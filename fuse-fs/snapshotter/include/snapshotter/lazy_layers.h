@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "snapshotter/implied_directories.h"
 #include "snapshotter/layer_finder.h"
 #include "snapshotter/metadata.h"
+#include "snapshotter/node_images.h"
 
 namespace samara::snapshotter {
 
@@ -21,9 +23,9 @@ namespace samara::snapshotter {
 /// Threads: any. Nothing here reads through the mount.
 class LazyLayers {
  public:
-  /// Everything is borrowed; `background` may be null.
+  /// Everything is borrowed; `background` and `images` may be null.
   LazyLayers(LayerFinder& finder, fuse_fs::LazyMount& mount, cache_index::Cache& cache, Metadata& metadata,
-             BackgroundFetch* background);
+             BackgroundFetch* background, NodeImages* images = nullptr);
 
   /// Attaches what the metadata says, from local indexes. A layer whose index is missing is left out, logged, and
   /// looked for again by ensure().
@@ -56,6 +58,8 @@ class LazyLayers {
   };
   /// The indexes of all layers here, attached or still looked for; opened where attached.
   cache_index::Cache::InUse in_use() const;
+  /// The layers here, by their own digests.
+  std::set<Digest> layer_digests() const;
   absl::StatusOr<State> state(std::uint32_t slot);
   std::vector<State> states();
 
@@ -75,6 +79,7 @@ class LazyLayers {
   cache_index::Cache& cache_;
   Metadata& metadata_;
   BackgroundFetch* background_;
+  NodeImages* images_;
   std::mutex attaching_;      // orders attach and detach of one slot; taken before mutex_
   mutable std::mutex mutex_;  // guards entries_
   std::map<std::uint32_t, Entry> entries_;

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "cache_index/cache.h"
+#include "cache_index/image_cache.h"
 #include "snapshotter/explain.h"
 #include "snapshotter/node_status.h"
 #include "snapshotter/snapshotter.h"
@@ -30,6 +31,7 @@ absl::StatusOr<std::unique_ptr<Server>> serve_snapshots(Snapshotter& snapshotter
 struct NodeParts {
   std::function<NodeStatus()> status;  ///< called on many threads at once
   cache_index::Cache& cache;           ///< its pins
+  cache_index::ImageCache* images = nullptr;
   const StartTraces* traces = nullptr;
   std::function<std::vector<ExplainedRead>(std::string_view container)> explain{};  ///< as status
 };
