@@ -102,7 +102,8 @@ absl::Status Site::open_swarm() {
 absl::Status Site::open_seed() {
   if (!options_.seed.enabled) return absl::OkStatus();
   const registry_proxy::Images images(*cache_, upstreams_, manifests_, blobs_, conversions_, start_traces_);
-  seed_.emplace(options_.seed, swarm_.get(), parent_.get(), *cache_, images, client_, clock_, metrics_);
+  const registry_proxy::ImageImport import(*cache_, upstreams_, manifests_, references_, entitlements_, start_traces_, clock_);
+  seed_.emplace(options_.seed, swarm_.get(), parent_.get(), *cache_, images, import, client_, clock_, metrics_);
   return seed_->start();
 }
 

@@ -19,12 +19,13 @@ seed::Warming::Options warming_options(const SeedOptions& options, bool swarm) {
 }  // namespace
 
 SiteSeed::SiteSeed(const SeedOptions& options, const peer::Swarm* swarm, Parent* parent, cache_index::Cache& cache, registry_proxy::Images images,
-                   http::Client& client, const Clock& clock, Metrics& metrics)
+                   registry_proxy::ImageImport import, http::Client& client, const Clock& clock, Metrics& metrics)
     : options_(options),
       swarm_(swarm),
       parent_(parent),
       cache_(cache),
       images_(std::move(images)),
+      import_(std::move(import)),
       warming_(cache.store(), *this, clock, metrics, warming_options(options, swarm != nullptr)),
       console_(warming_, [this] { return facts(); }, SAMARA_VERSION) {
   if (parent_ == nullptr || !options_.tell_parent) return;
@@ -98,7 +99,7 @@ seed::SiteFacts SiteSeed::facts() const {
 
 absl::Status SiteSeed::start() {
   SAMARA_RETURN_IF_ERROR(warming_.start());
-  seed::Server::Options server{.socket = options_.socket, .listen = {}, .tls = {}, .admit = {}, .version = SAMARA_VERSION};
+  seed::Server::Options server{.socket = options_.socket, .listen = {}, .tls = {}, .admit = {}, .version = SAMARA_VERSION, .import = &import_};
   for (const auto& relay : relays_) relay->start();
   if (options_.listener) {
     // Says what is wrong with certificates, which gRPC would only show to whoever connects.

@@ -10,6 +10,7 @@
 #include "peer/swarm.h"
 #include "peer/warm_client.h"
 #include "registry_proxy/access.h"
+#include "registry_proxy/image_import.h"
 #include "registry_proxy/images.h"
 #include "seed/console.h"
 #include "seed/relay.h"
@@ -26,7 +27,7 @@ class SiteSeed final : public seed::ImageSource {
   /// Everything but `options` is borrowed. `swarm` is null where nodes don't give to each other; `parent` where there is
   /// none: else its seed is told of the nodes here, and orders for them.
   SiteSeed(const SeedOptions& options, const peer::Swarm* swarm, Parent* parent, cache_index::Cache& cache, registry_proxy::Images images,
-           http::Client& client, const Clock& clock, Metrics& metrics);
+           registry_proxy::ImageImport import, http::Client& client, const Clock& clock, Metrics& metrics);
 
   /// Errors: those of seed::Server::create() and registry_proxy::Access::create().
   absl::Status start();
@@ -50,6 +51,7 @@ class SiteSeed final : public seed::ImageSource {
   Parent* const parent_;
   cache_index::Cache& cache_;
   registry_proxy::Images images_;
+  registry_proxy::ImageImport import_;
   seed::Warming warming_;
   seed::Console console_;
   std::stop_source stop_;

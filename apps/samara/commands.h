@@ -14,7 +14,9 @@ namespace samara::cli {
 
 void add_convert(CLI::App& app, int& exit_code);
 void add_verify(CLI::App& app, int& exit_code);
+void add_tar(CLI::App& app, int& exit_code);
 void add_export(CLI::App& app, int& exit_code);
+void add_import(CLI::App& app, int& exit_code);
 void add_dedup(CLI::App& app, int& exit_code);
 void add_mount(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);

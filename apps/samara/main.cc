@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   samara::cli::add_convert(app, exit_code);
   samara::cli::add_verify(app, exit_code);
-  samara::cli::add_export(app, exit_code);
+  samara::cli::add_tar(app, exit_code);
   samara::cli::add_dedup(app, exit_code);
   samara::cli::add_mount(app, exit_code);
   samara::cli::add_warm(app, exit_code);
@@ -27,6 +27,8 @@ int main(int argc, char** argv) {
   samara::cli::add_tag(app, exit_code);
   samara::cli::add_pins(app, exit_code);
   samara::cli::add_image(app, exit_code);
+  samara::cli::add_export(app, exit_code);
+  samara::cli::add_import(app, exit_code);
   samara::cli::add_fsck(app, exit_code);
   samara::cli::add_logs_bundle(app, exit_code);
   samara::cli::add_help_commands(app, exit_code);

@@ -185,6 +185,8 @@ void Entitlements::note_node(const std::string& node, const Repository& reposito
   if (!node.empty()) store(str_cat("n ", repository.to_string(), " ", node), true);
 }
 
+void Entitlements::note_public(const Repository& repository) { store(key_of(repository, Identity::anonymous()), true); }
+
 bool Entitlements::is_admitted_node(const Question& question, const UpstreamConfig& config) const {
   if (question.node.empty()) return false;
   const auto row = load(str_cat("n ", question.repository.to_string(), " ", question.node));

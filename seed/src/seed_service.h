@@ -24,9 +24,14 @@ class SeedService final : public seed::v1::Seed::Service {
   grpc::Status GetJob(grpc::ServerContext*, const seed::v1::GetJobRequest*, seed::v1::Job*) override;
   grpc::Status WatchJob(grpc::ServerContext*, const seed::v1::GetJobRequest*, grpc::ServerWriter<seed::v1::Job>*) override;
   grpc::Status ChangeJob(grpc::ServerContext*, const seed::v1::ChangeJobRequest*, seed::v1::Job*) override;
+  // seed_service_import.cc
+  grpc::Status OfferObjects(grpc::ServerContext*, const seed::v1::OfferObjectsRequest*, seed::v1::OfferObjectsResponse*) override;
+  grpc::Status PutObject(grpc::ServerContext*, grpc::ServerReader<seed::v1::PutObjectRequest>*, seed::v1::PutObjectResponse*) override;
+  grpc::Status PublishImage(grpc::ServerContext*, const seed::v1::PublishImageRequest*, seed::v1::PublishImageResponse*) override;
 
  private:
   absl::Status admit(const grpc::ServerContext& context) const;
+  absl::Status admit_import(const grpc::ServerContext& context) const;
   absl::Status read_job(const std::string& id, bool items, seed::v1::Job* out) const;
 
   Warming& warming_;

@@ -44,12 +44,12 @@ read -r layer < <(manifest_of "$image" | jq -r '.layers[-1].digest')
 for cache in "$work/site/cache" "$work/lazy/node"; do
   exits 0 "$samara" verify --cache "$cache"
   said "$layer"
-  exits 0 "$samara" export --cache "$cache" "$layer" -o "$work/layer.tar"
+  exits 0 "$samara" tar --cache "$cache" "$layer" -o "$work/layer.tar"
   equal "the tar's digest" "sha256:$(sha256sum <"$work/layer.tar" | cut -d' ' -f1)" \
     "$("$samara" verify --cache "$cache" "$layer" | cut -d' ' -f1)"
 done
-exits 1 "$samara" export --cache "$work/site/cache" "sha256:$(printf '%064d' 0)" -o "$work/none.tar"
-exits 1 "$samara" export --cache "$work/site/cache" no-digest -o "$work/none.tar"
+exits 1 "$samara" tar --cache "$work/site/cache" "sha256:$(printf '%064d' 0)" -o "$work/none.tar"
+exits 1 "$samara" tar --cache "$work/site/cache" no-digest -o "$work/none.tar"
 fails "nothing is written of a layer that isn't there" test -e "$work/none.tar"
 
 # A site that was killed, and whose disk altered a byte meanwhile.

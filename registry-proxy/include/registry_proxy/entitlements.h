@@ -58,6 +58,9 @@ class Entitlements {
   /// NotFound (the registry has no such thing for it), and those of an upstream that can't be asked.
   absl::StatusOr<Identity> admit(const Question& question);
 
+  /// The operator says that everybody may read the repository; its registry, once it is asked, may say otherwise.
+  void note_public(const Repository& repository);
+
   /// Would admit() say yes from memory? For lists, which ask no registry.
   bool may_list(const Repository& repository, const std::optional<Identity>& client, std::string_view name) const;
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/http/tls.h"
+#include "cache_index/image_import.h"
 #include "seed/warming.h"
 
 namespace samara::seed {
@@ -28,6 +29,7 @@ class Server {
     /// The caller's name, or nullopt: not let in. Asked for each call over TCP.
     std::function<std::optional<std::string>(const Credentials&)> admit;
     std::string version;                           ///< of the site
+    cache_index::ImageImport* import = nullptr;                 ///< borrowed; null: images can't be imported here
   };
   /// `warming` is borrowed. Errors: those of NewSocket::create() and of reading certificates; AlreadyExists (`listen`
   /// can't be had), naming the address.
