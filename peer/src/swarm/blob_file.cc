@@ -21,7 +21,7 @@ BlobFile::BlobFile(Digest blob, BlobPieces pieces, Fd file, Access access)
       pieces_(std::move(pieces)),
       file_(std::move(file)),
       access_(access),
-      states_(pieces_.count(), kUnknown) {}
+      states_(pieces_.count()) {}
 
 absl::Status BlobFile::check_bounds(std::uint32_t piece, std::uint64_t offset, std::size_t size) const {
   if (piece < pieces_.count() && offset < pieces_.length(piece) && offset + size <= pieces_.piece_size()) return absl::OkStatus();
@@ -69,8 +69,9 @@ bool BlobFile::verify(std::uint32_t piece) {
   if (piece >= pieces_.count() || !is_present(piece)) return false;
   const std::span<std::uint8_t> bytes = piece_scratch(pieces_.length(piece));
   if (!pread_all(file_.get(), bytes, pieces_.offset(piece)).ok()) return false;
-  states_[piece] = piece_hash(bytes, pieces_.piece_size()) == pieces_.hash(piece) ? kRight : kUnknown;
-  return states_[piece] == kRight;
+  const bool right = piece_hash(bytes, pieces_.piece_size()) == pieces_.hash(piece);
+  states_[piece] = right ? kRight : kUnknown;
+  return right;
 }
 
 void BlobFile::hashed(std::uint32_t piece, std::vector<std::string> blocks) {

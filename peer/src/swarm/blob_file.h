@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -22,7 +23,7 @@ std::span<std::uint8_t> piece_scratch(std::size_t size);
 ///
 /// A piece that was here before this process is hashed before its first byte is given to a peer, and bytes that were
 /// evicted meanwhile (holes) are never given at all.
-/// Threads: any, but those that touch the same piece one after another.
+/// Threads: any. What two of them write into the same piece must be the same bytes.
 class BlobFile {
  public:
   enum class Access { kReadOnly, kReadWrite };
@@ -60,7 +61,7 @@ class BlobFile {
   const Fd file_;
   const Access access_;
   enum State : std::uint8_t { kUnknown, kRight, kCameWrong };
-  std::vector<State> states_;  // one a piece; each belongs to whoever touches the piece
+  std::vector<std::atomic<State>> states_;  // one a piece; of a piece that the cache fills in meanwhile, two threads say
 };
 
 /// The files of the torrents in the session, by the key that libtorrent names a storage with.
