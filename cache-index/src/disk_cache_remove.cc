@@ -125,7 +125,7 @@ absl::Status DiskCache::remove_expired_pins() {
 std::optional<Cache::ObjectUse> DiskCache::object_use(const Digest& digest) const {
   const absl::StatusOr<ObjectRow> row = object_row(digest);
   if (!row.ok()) return std::nullopt;
-  return ObjectUse{.size = row->size, .disk_bytes = space_.file_bytes(digest), .last_use = row->last_use, .complete = row->complete};
+  return ObjectUse{.size = row->size, .disk_bytes = space_.file_bytes(digest), .last_use = uses_.object_use(digest, row->last_use), .complete = row->complete};
 }
 
 absl::StatusOr<std::vector<std::optional<std::uint64_t>>> DiskCache::chunk_uses(const std::vector<Digest>& chunks) const {
@@ -136,7 +136,7 @@ absl::StatusOr<std::vector<std::optional<std::uint64_t>>> DiskCache::chunk_uses(
   std::vector<std::optional<std::uint64_t>> uses(chunks.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const absl::StatusOr<ChunkRow> row = rows[i] ? decode_chunk_row(*rows[i]) : absl::NotFoundError("");
-    if (row.ok()) uses[i] = row->last_use;
+    if (row.ok()) uses[i] = uses_.chunk_use(chunks[i], row->last_use);
   }
   return uses;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <mutex>
 #include <unordered_map>
@@ -20,6 +21,10 @@ class LastUses {
   void note_chunk(const Digest& chunk, std::uint64_t recorded, std::uint64_t now) { note(chunks_, chunk, recorded, now); }
   void note_object(const Digest& object, std::uint64_t recorded, std::uint64_t now) { note(objects_, object, recorded, now); }
 
+  /// The later of what the row says and what is noted.
+  std::uint64_t chunk_use(const Digest& chunk, std::uint64_t recorded) const { return latest(chunks_, chunk, recorded); }
+  std::uint64_t object_use(const Digest& object, std::uint64_t recorded) const { return latest(objects_, object, recorded); }
+
   /// Whether so many are noted that somebody should write them down now.
   bool many() const {
     const std::lock_guard lock(mutex_);
@@ -39,6 +44,12 @@ class LastUses {
     if (now < recorded + kGrain) return;
     const std::lock_guard lock(mutex_);
     times[what] = now;
+  }
+
+  std::uint64_t latest(const Times& times, const Digest& what, std::uint64_t recorded) const {
+    const std::lock_guard lock(mutex_);
+    const auto noted = times.find(what);
+    return noted == times.end() ? recorded : std::max(recorded, noted->second);
   }
 
   mutable std::mutex mutex_;
