@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <mutex>
+
 #include "base/file.h"
 #include "base/http/client.h"
 #include "cache_index/hasher.h"
@@ -189,11 +191,23 @@ class LocalMirrorTest : public WarmPlacerTest {
     return client_.get(request).value_or(http::Response());
   }
 
-  std::vector<std::string> asked_;
-  absl::StatusOr<Digest> site_says_ = absl::UnavailableError("away");
+  void site_says(absl::StatusOr<Digest> answer) {
+    const std::lock_guard lock(mutex_);
+    answer_ = std::move(answer);
+    asked_.clear();
+  }
+  std::vector<std::string> asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> asked_;  // of the site since it says what it says
+  absl::StatusOr<Digest> answer_ = absl::UnavailableError("away");
   LocalMirror mirror_{*cache_, [this](const auto&, const auto&, const auto& route) {
+                        const std::lock_guard lock(mutex_);
                         asked_.push_back(route);
-                        return site_says_;
+                        return answer_;
                       }};
   http::Client client_;
   std::unique_ptr<http::Server> server_;
@@ -211,9 +225,9 @@ TEST_F(LocalMirrorTest, NamesAWarmedImageWhileTheSiteIsAway) {
 }
 
 TEST_F(LocalMirrorTest, LeavesToTheSiteWhatTheSiteAnswers) {
-  site_says_ = site_.image_.digest;
+  site_says(site_.image_.digest);
   EXPECT_EQ(get("/v2/library/x/manifests/1").head.status, 200) << "the same";
-  site_says_ = cache_index::sha256(as_bytes("newer"));
+  site_says(cache_index::sha256(as_bytes("newer")));
   EXPECT_EQ(get("/v2/library/x/manifests/1").head.status, 404) << "it is another one now";
 }
 
@@ -221,11 +235,10 @@ TEST_F(LocalMirrorTest, GivesNothingThatTheSiteRefusesOrDoesntHave) {
   const std::string manifest = "manifests/" + site_.image_.digest.to_string();
   const std::string config = "blobs/" + cache_index::sha256(as_bytes(site_.image_.config)).to_string();
   for (const absl::Status& refusal : {absl::PermissionDeniedError("HTTP 401"), absl::NotFoundError("not in this repository")}) {
-    site_says_ = refusal;
-    asked_.clear();
+    site_says(refusal);
     for (const std::string& route : {std::string("manifests/1"), manifest, config})
       EXPECT_EQ(get("/v2/library/x/" + route).head.status, 404) << route << ": " << refusal;
-    EXPECT_THAT(asked_, ElementsAre("manifests/1", manifest, config));
+    EXPECT_THAT(asked(), ElementsAre("manifests/1", manifest, config));
   }
 }
 
