@@ -14,6 +14,8 @@ using peer::WarmTask;
 
 constexpr Relay::Duration kAnew{100};  // until all is told again
 
+constexpr Relay::Duration kShortestWait{100};  // whatever the parent says
+
 bool has_task(const std::vector<peer::WarmOrder>& orders, const WarmTask& task) {
   return std::any_of(orders.begin(), orders.end(), [&](const auto& order) { return order.task == task; });
 }
@@ -41,7 +43,7 @@ void Relay::stop() {
 
 void Relay::run() {
   while (true) {
-    const Duration wait = step();
+    const Duration wait = std::max(step(), kShortestWait);
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, wait, [this] { return stopping_; });
     if (stopping_) return;

@@ -79,6 +79,7 @@ equal "whether the site has all of the first" "$(image_json site "$first" .compl
 succeeds "the site pins the first" samara image pin "${site[@]}" "$first"
 says 'is pinned as' samara image rm "${site[@]}" "$first"
 says "would keep $first" samara image prune "${site[@]}" --unused-for 0s --plan
+eventually 60 "the site that was started anew hears of the node" has_nodes 1
 succeeds "the second image is warmed again" samara warm "${seed[@]}" "$second" --level full --wait
 succeeds "the site has it again" lists site "$second"
 
