@@ -218,6 +218,7 @@ TEST_F(RelayTest, ANodesFailureIsNoEndWhileTheImageIsntAllHere) {
   EXPECT_THAT(beat("a").orders, IsEmpty()) << "it pauses";
   clock_.advance(seconds(11));
   relay_->step();
+  relay_->wait_idle();  // it has looked at the image before that changes
   EXPECT_THAT(beat("a").orders, SizeIs(1)) << "ordered again";
 
   images_.lacks = 0;
