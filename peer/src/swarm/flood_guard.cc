@@ -13,7 +13,7 @@
 namespace samara::peer {
 namespace {
 
-/// Requests within a second, beyond twice what was given meanwhile. Ours keep 16 under way.
+/// Requests within a second, beyond twice what was given meanwhile. Ours keep 32 under way.
 constexpr std::int64_t kMostRequests = 2'000;
 /// Bytes that wait for a peer to take them. libtorrent stops reading from the disk long before that.
 constexpr int kMostUnsent = 16 << 20;

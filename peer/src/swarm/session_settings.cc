@@ -68,10 +68,10 @@ void set_transfer(lt::settings_pack& pack, const Swarm::Options& options) {
   pack.set_int(lt::settings_pack::request_timeout, patience);
   pack.set_int(lt::settings_pack::piece_timeout, std::max(1, patience / 2));
   pack.set_int(lt::settings_pack::request_queue_time, 1);
-  // What peers have asked for is what they choose the rest by, not what comes: 16 blocks are a piece of 256 KiB. The second
+  // What peers have asked for is what they choose the rest by, not what comes: 32 blocks are two pieces of 256 KiB. The second
   // goes into the handshake as reqq, and a peer's reqq takes the place of the first.
-  pack.set_int(lt::settings_pack::max_out_request_queue, 16);
-  pack.set_int(lt::settings_pack::max_allowed_in_request_queue, 16);
+  pack.set_int(lt::settings_pack::max_out_request_queue, 32);
+  pack.set_int(lt::settings_pack::max_allowed_in_request_queue, 32);
   // Never runs of neighbouring pieces: by default a fast peer is asked for 20 s of them at once, whatever is rarest, and
   // everybody has the same pieces from the seed.
   pack.set_int(lt::settings_pack::whole_pieces_threshold, 0);
