@@ -45,6 +45,14 @@ bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kLongestName && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+/// Drops all that is noted of an image.
+absl::Status drop_rows(const cache_index::Store& store, std::string_view name, Changes& changes) {
+  return store.scan(kTable, str_cat(name, " "), [&](std::string_view row_key, std::string_view) {
+    changes.push_back({std::string(kTable), std::string(row_key), std::nullopt});
+    return true;
+  });
+}
+
 /// An image while its rows are read.
 struct Gathered {
   ImageContents image;
@@ -75,10 +83,7 @@ void NodeImages::note_pulled(const LayerRequest& request) {
 absl::Status NodeImages::note_warmed(const peer::WarmImage& image) {
   if (!is_name(image.name)) return absl::OkStatus();
   Changes changes;
-  SAMARA_RETURN_IF_ERROR(store_.scan(kTable, image.name + " ", [&](std::string_view row_key, std::string_view) {
-    changes.push_back({std::string(kTable), std::string(row_key), std::nullopt});
-    return true;
-  }));
+  SAMARA_RETURN_IF_ERROR(drop_rows(store_, image.name, changes));
   put(changes, image.name, image.digest, "manifest");
   put(changes, image.name, cache_index::sha256(as_bytes(image.config)), "config");
   if (!image.index.empty()) put(changes, image.name, cache_index::sha256(as_bytes(image.index)), "index");
@@ -118,10 +123,7 @@ absl::StatusOr<std::vector<ImageContents>> NodeImages::images() const {
 
 absl::Status NodeImages::forget(const std::string& name) {
   Changes changes;
-  SAMARA_RETURN_IF_ERROR(store_.scan(kTable, name + " ", [&](std::string_view row_key, std::string_view) {
-    changes.push_back({std::string(kTable), std::string(row_key), std::nullopt});
-    return true;
-  }));
+  SAMARA_RETURN_IF_ERROR(drop_rows(store_, name, changes));
   // A warmed image's tag has its name for a key.
   if (store_.get(kWarmTable, name).ok()) changes.push_back({std::string(kWarmTable), name, std::nullopt});
   return changes.empty() ? absl::OkStatus() : store_.write(changes);

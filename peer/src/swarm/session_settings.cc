@@ -68,8 +68,8 @@ void set_transfer(lt::settings_pack& pack, const Swarm::Options& options) {
   pack.set_int(lt::settings_pack::request_timeout, patience);
   pack.set_int(lt::settings_pack::piece_timeout, std::max(1, patience / 2));
   pack.set_int(lt::settings_pack::request_queue_time, 1);
-  // What peers have asked for is what they choose the rest by, not what comes: 32 blocks are two pieces of 256 KiB. The second
-  // goes into the handshake as reqq, and a peer's reqq takes the place of the first.
+  // A node chooses by what others have, and can't see what they have asked for: so nobody asks for more than two pieces
+  // (of 256 KiB) ahead. The second goes into the handshake as reqq, and a peer's reqq takes the place of the first.
   pack.set_int(lt::settings_pack::max_out_request_queue, 32);
   pack.set_int(lt::settings_pack::max_allowed_in_request_queue, 32);
   // Never runs of neighbouring pieces: by default a fast peer is asked for 20 s of them at once, whatever is rarest, and
