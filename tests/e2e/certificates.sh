@@ -24,3 +24,30 @@ issue() {
   openssl x509 -req -in "$directory/$name.csr" -CA "$directory/ca.pem" -CAkey "$directory/ca.key" -CAcreateserial \
     -days 1 -extfile <(printf 'subjectAltName=%s\n' "$names") -out "$directory/$name.pem" 2>>"$work/openssl.log"
 }
+
+# start_site_with_certificates CONFIGURATION: plain for the test and containerd on loopback, with certificates for nodes at
+# $nodes_url.
+start_site_with_certificates() {
+  local lan
+  lan=127.0.0.1:$(free_port)
+  nodes_url=https://$lan
+  extra_site_configuration="$1
+[listener.lan]
+listen = \"$lan\"
+certificate = \"$ca/site.pem\"
+key = \"$ca/site.key\"
+client_ca = \"$ca/ca.pem\""
+  start_site "$work/site"
+}
+
+# begin_certified NAME SUBJECT_ALT_NAMES CONFIGURATION: a node that shows that certificate to such a site.
+begin_certified() {
+  issue "$ca" "$1" "$2"
+  extra_node_configuration="site_ca = \"$ca/ca.pem\"
+site_certificate = \"$ca/$1.pem\"
+site_key = \"$ca/$1.key\"
+[wait]
+base = \"300s\"
+$3"
+  site_url=$nodes_url begin_node "$work/$1"
+}

@@ -4,34 +4,14 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$top/tests/e2e/certificates.sh"
 
-# begin_site_with_certificates: plain for this test and containerd on loopback, with certificates for nodes at $nodes_url.
-begin_site_with_certificates() {
-  local lan
-  lan=127.0.0.1:$(free_port)
-  nodes_url=https://$lan
-  extra_site_configuration="[listener.lan]
-listen = \"$lan\"
-certificate = \"$ca/site.pem\"
-key = \"$ca/site.key\"
-client_ca = \"$ca/ca.pem\""
-  start_site "$work/site"
-}
-
 # begin_certified_node NAME: its neighbours' address is in $neighbour afterwards.
 begin_certified_node() {
   neighbour=127.0.0.1:$(free_port)
-  issue "$ca" "$1" "DNS:$1,IP:127.0.0.1"
-  extra_node_configuration="site_ca = \"$ca/ca.pem\"
-site_certificate = \"$ca/$1.pem\"
-site_key = \"$ca/$1.key\"
-[wait]
-base = \"300s\"
-[background]
+  begin_certified "$1" "DNS:$1,IP:127.0.0.1" "[background]
 fetch = false
 [neighbours]
 enabled = true
 listen = \"$neighbour\""
-  site_url=$nodes_url begin_node "$work/$1"
 }
 
 bytes_from() {
@@ -52,7 +32,7 @@ temporary_directory work
 make_authorities
 issue "$work/strangers" one
 start_registry "$images_directory/registry"
-begin_site_with_certificates
+start_site_with_certificates ""
 begin_certified_node one
 first=$neighbour
 begin_certified_node two

@@ -4,33 +4,17 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$top/tests/e2e/certificates.sh"
 
-# begin_site_with_certificates: plain for this test and containerd on loopback, with certificates for nodes at $nodes_url.
 begin_site_with_certificates() {
-  local lan
-  lan=127.0.0.1:$(free_port)
-  nodes_url=https://$lan seed=127.0.0.1:$(free_port)
-  extra_site_configuration="[swarm]
+  seed=127.0.0.1:$(free_port)
+  start_site_with_certificates "[swarm]
 enabled = true
-listen = \"$seed\"
-[listener.lan]
-listen = \"$lan\"
-certificate = \"$ca/site.pem\"
-key = \"$ca/site.key\"
-client_ca = \"$ca/ca.pem\""
-  start_site "$work/site"
+listen = \"$seed\""
 }
 
 begin_certified_node() {
-  issue "$ca" "$1" "DNS:$1,IP:127.0.0.1,DNS:samara-swarm"
-  extra_node_configuration="site_ca = \"$ca/ca.pem\"
-site_certificate = \"$ca/$1.pem\"
-site_key = \"$ca/$1.key\"
-[wait]
-base = \"300s\"
-[swarm]
+  begin_certified "$1" "DNS:$1,IP:127.0.0.1,DNS:samara-swarm" '[swarm]
 enabled = true
-listen = \"127.0.0.1:0\""
-  site_url=$nodes_url begin_node "$work/$1"
+listen = "127.0.0.1:0"'
 }
 
 swarm_bytes() {
